@@ -1,0 +1,80 @@
+# make                  build/release/egalign
+# make FLAVOUR=debug    debug | asan | tsan | release; each has its own folder under build/
+# make test             builds and runs every test (FLAVOUR applies); a line `N passed, N failed` ends it
+# make fuzz             the fuzz targets (clang, libFuzzer), and a bounded run of each
+# make docs             writes the generated pages of docs/ again
+# make install          DESTDIR and PREFIX apply
+FLAVOUR ?= release
+PREFIX  ?= /usr/local
+B       := build/$(FLAVOUR)
+VERSION := 0.1.0
+REVISION := $(shell git describe --always --dirty 2>/dev/null || echo unknown)
+
+PACKAGES := libmicrohttpd jansson libpq openblas libcurl zlib libpcre2-8
+CC       ?= cc
+WARNINGS := -Wall -Wextra -Werror -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wpointer-arith -Wwrite-strings \
+            -Wvla -Wformat=2 -Wimplicit-fallthrough
+HARDEN   := -fstack-protector-strong -fPIE -fno-plt
+LINKHARD := -pie -Wl,-z,relro,-z,now,-z,noexecstack
+
+FLAGS_release := -O2 -g -D_FORTIFY_SOURCE=2
+FLAGS_debug   := -O0 -g3
+FLAGS_asan    := -O1 -g -fno-omit-frame-pointer -fsanitize=address,undefined -fno-sanitize-recover=all
+FLAGS_tsan    := -O1 -g -fsanitize=thread
+SANITIZE      := $(filter -fsanitize%,$(FLAGS_$(FLAVOUR)))
+
+CPPFLAGS += -Isrc -D_GNU_SOURCE -DEGALIGN_VERSION='"$(VERSION)"' $(shell pkg-config --cflags $(PACKAGES))
+CFLAGS   += -std=gnu11 $(FLAGS_$(FLAVOUR)) $(WARNINGS) $(HARDEN) -pthread -fno-math-errno
+LDLIBS   += $(shell pkg-config --libs $(PACKAGES)) -lm -pthread
+LDFLAGS  += $(LINKHARD) $(SANITIZE)
+
+SOURCES  := $(sort $(shell find src -name '*.c'))
+OBJECTS  := $(SOURCES:%.c=$B/%.o)
+LIBRARY  := $(filter-out $B/src/main.o,$(OBJECTS))
+TESTS    := $(sort $(patsubst %.c,$B/%,$(wildcard tests/unit/*.c tests/core/*.c)))
+
+all: $B/egalign
+
+$B/egalign: $B/src/main.o $B/libegalign.a
+	@echo "  LD $@"
+	@$(CC) $(LDFLAGS) -o $@ $^ $(LDLIBS)
+
+$B/libegalign.a: $(LIBRARY)
+	@rm -f $@
+	@$(AR) rcs $@ $^
+
+$B/%.o: %.c Makefile
+	@mkdir -p $(@D)
+	@echo "  CC $@"
+	@$(CC) $(CPPFLAGS) $(CFLAGS) $(CFLAGS_$<) -MMD -MP -c -o $@ $<
+
+# The revision changes with every commit, so it lives in one small object of its own, made again when it differs.
+$B/src/base/version.o: CPPFLAGS += -DEGALIGN_REVISION='"$(REVISION)"'
+$B/src/base/version.o: $B/revision-$(REVISION)
+$B/revision-$(REVISION):
+	@mkdir -p $(@D); rm -f $B/revision-*; touch $@
+
+$B/tests/%: tests/%.c $B/libegalign.a
+	@mkdir -p $(@D)
+	@echo "  LD $@"
+	@$(CC) $(CPPFLAGS) -Itests $(CFLAGS) -Wno-missing-prototypes -Wno-write-strings -Wno-discarded-qualifiers -MMD -MP $(LDFLAGS) -o $@ $< $B/libegalign.a $(shell pkg-config --libs cmocka) $(LDLIBS)
+
+tests: $(TESTS)
+
+test: $B/egalign tests
+	FLAVOUR=$(FLAVOUR) tests/run
+
+docs: $B/egalign
+	@for page in config errors metrics; do $B/egalign docs $$page > docs/$$page.md; done
+
+install: $B/egalign
+	install -D -m 755 $B/egalign $(DESTDIR)$(PREFIX)/bin/egalign
+	install -d $(DESTDIR)$(PREFIX)/share/egalign/web
+	cp -R web/. $(DESTDIR)$(PREFIX)/share/egalign/web/
+
+clean:
+	rm -rf build
+
+-include $(OBJECTS:.o=.d) $(TESTS:=.d)
+.PHONY: all tests test docs install clean
+.SECONDARY:

@@ -1,0 +1,28 @@
+/* mem: the allocator of the project, with one switch for tests: the n-th allocation fails.
+ *
+ * Everything of ours allocates through here (libraries do not), so that the tests can fail each allocation once and see
+ * every way out of a function. It refuses to hide failures: each function may return NULL and the caller reports it.
+ *
+ * Thread rule: as malloc. mem_fail_nth is for single-threaded tests. */
+#ifndef EGALIGN_BASE_MEM_H
+#define EGALIGN_BASE_MEM_H
+
+#include <stddef.h>
+
+/* As malloc, calloc, realloc, strndup; sizes are checked for overflow in mem_array and mem_zeroed. NULL on failure. */
+void *mem_alloc(size_t size);
+void *mem_array(size_t count, size_t size);
+void *mem_zeroed(size_t count, size_t size);
+void *mem_resize(void *block, size_t count, size_t size);
+char *mem_strdup(const char *text);
+char *mem_strndup(const char *text, size_t length);
+
+/* 64-byte aligned and zeroed, for numerical arrays. Release with mem_free. */
+void *mem_aligned(size_t count, size_t size);
+
+void mem_free(void *block);
+
+/* The n-th allocation from now (1-based) fails, once; 0 switches it off. Tests only. */
+void mem_fail_nth(long n);
+
+#endif

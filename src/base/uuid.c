@@ -1,0 +1,51 @@
+#include "base/uuid.h"
+
+#include <stdio.h>
+
+#include "base/clock.h"
+#include "base/rng.h"
+
+int uuid_new(struct uuid *ret, struct err *err)
+{
+    if (rng_secret(ret->bytes, sizeof ret->bytes, err) < 0)
+        return -1;
+    uint64_t ms = (uint64_t)clock_wall_us() / 1000;
+    for (int i = 0; i < 6; i++)
+        ret->bytes[i] = (uint8_t)(ms >> (40 - 8 * i));
+    ret->bytes[6] = (uint8_t)(0x70 | (ret->bytes[6] & 0x0F));
+    ret->bytes[8] = (uint8_t)(0x80 | (ret->bytes[8] & 0x3F));
+    return 0;
+}
+
+static int hex_digit(char c)
+{
+    if (c >= '0' && c <= '9')
+        return c - '0';
+    c |= 0x20;
+    return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+}
+
+bool uuid_parse(struct str text, struct uuid *ret)
+{
+    if (text.len != UUID_TEXT_SIZE - 1)
+        return false;
+    size_t at = 0;
+    for (int i = 0; i < 16; i++) {
+        if ((i == 4 || i == 6 || i == 8 || i == 10) && text.ptr[at++] != '-')
+            return false;
+        int high = hex_digit(text.ptr[at]), low = hex_digit(text.ptr[at + 1]);
+        if (high < 0 || low < 0)
+            return false;
+        ret->bytes[i] = (uint8_t)(high << 4 | low);
+        at += 2;
+    }
+    return true;
+}
+
+char *uuid_format(const struct uuid *u, char *text)
+{
+    const uint8_t *b = u->bytes;
+    snprintf(text, UUID_TEXT_SIZE, "%02x%02x%02x%02x-%02x%02x-%02x%02x-%02x%02x-%02x%02x%02x%02x%02x%02x", b[0], b[1],
+             b[2], b[3], b[4], b[5], b[6], b[7], b[8], b[9], b[10], b[11], b[12], b[13], b[14], b[15]);
+    return text;
+}

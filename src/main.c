@@ -1,0 +1,45 @@
+/* egalign: the table of subcommands and nothing else. */
+#include <stdio.h>
+#include <string.h>
+
+#include "base/log.h"
+#include "cli/command.h"
+
+static const struct command commands[] = {
+    {"docs", "print a page of the generated documentation", command_docs},
+};
+
+enum { COMMANDS = sizeof commands / sizeof commands[0] };
+
+int command_failed(const char *name, const struct err *e)
+{
+    fprintf(stderr, "egalign %s: %s\n", name, e->message);
+    return e->code == ERR_USAGE || e->code == ERR_CONFIG ? 2 : 1;
+}
+
+static int usage(FILE *out)
+{
+    fprintf(out, "usage: egalign COMMAND [OPTION...]\n\nCollects pairwise preferences, finds the groups of taste among "
+                 "people, and serves how each group fares.\n\nCommands:\n");
+    for (int i = 0; i < COMMANDS; i++)
+        fprintf(out, "  %-10s %s\n", commands[i].name, commands[i].summary);
+    fprintf(out, "\n`egalign COMMAND --help` tells more. Version " EGALIGN_VERSION ".\n");
+    return out == stdout ? 0 : 2;
+}
+
+int main(int argc, char **argv)
+{
+    if (argc < 2)
+        return usage(stderr);
+    if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "help") == 0)
+        return usage(stdout);
+    if (strcmp(argv[1], "--version") == 0) {
+        printf("egalign %s\n", EGALIGN_VERSION);
+        return 0;
+    }
+    for (int i = 0; i < COMMANDS; i++)
+        if (strcmp(argv[1], commands[i].name) == 0)
+            return commands[i].run(argc - 1, argv + 1);
+    fprintf(stderr, "egalign: there is no command '%s'\n\n", argv[1]);
+    return usage(stderr);
+}
