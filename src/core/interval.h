@@ -1,0 +1,17 @@
+/* interval: confidence intervals of proportions.
+ *
+ * Pure arithmetic; refuses nothing but nonsense (an empty sample gives the whole [0, 1]). Any thread. */
+#ifndef EGALIGN_CORE_INTERVAL_H
+#define EGALIGN_CORE_INTERVAL_H
+
+/* A proportion with its interval. `n` may be fractional (half a tie). */
+struct proportion {
+    double n;         /* trials */
+    double value;     /* successes / n; 0 when n is 0 */
+    double low, high; /* Wilson score interval, 95 % */
+};
+
+/* Wilson's score interval (Wilson 1927) of `successes` of `n` trials, 0 <= successes <= n, at 95 %. */
+struct proportion proportion_of(double successes, double n);
+
+#endif
