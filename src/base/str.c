@@ -3,9 +3,10 @@
 #include <math.h>
 #include <stdlib.h>
 
-/* Length of the well-formed sequence that starts at p (at most `left` bytes), or 0. Unicode 15, table 3-7. */
-static size_t utf8_sequence(const unsigned char *p, size_t left)
+/* Unicode 15, table 3-7. */
+size_t str_utf8_sequence(const char *bytes, size_t left)
 {
+    const unsigned char *p = (const unsigned char *)bytes;
     if (p[0] < 0x80)
         return 1;
     size_t length = p[0] >= 0xF0 ? 4 : p[0] >= 0xE0 ? 3 : 2;
@@ -23,9 +24,9 @@ static size_t utf8_sequence(const unsigned char *p, size_t left)
 
 bool str_is_utf8(struct str text)
 {
-    const unsigned char *p = (const unsigned char *)text.ptr, *end = p + text.len;
+    const char *p = text.ptr, *end = p + text.len;
     while (p < end) {
-        size_t n = utf8_sequence(p, (size_t)(end - p));
+        size_t n = str_utf8_sequence(p, (size_t)(end - p));
         if (n == 0)
             return false;
         p += n;

@@ -34,6 +34,9 @@ static inline bool str_is(struct str a, const char *text)
 /* True when the bytes are well-formed UTF-8 (RFC 3629: no surrogates, no overlong forms, at most U+10FFFF). */
 bool str_is_utf8(struct str text);
 
+/* Length (1 .. 4) of the well-formed UTF-8 sequence at the start of `left` > 0 bytes; 0 when there is none. */
+size_t str_utf8_sequence(const char *bytes, size_t left);
+
 /* Reads a decimal integer that fills the whole view; false on anything else or on overflow. */
 bool str_to_int64(struct str text, int64_t *ret);
 
