@@ -17,6 +17,7 @@ struct buf {
 /* Makes room for `extra` more bytes. False, and `failed`, when there is no memory. */
 bool buf_reserve(struct buf *b, size_t extra);
 
+/* Append bytes, a NUL-terminated text, one character, formatted text. */
 void buf_add(struct buf *b, const void *bytes, size_t length);
 void buf_text(struct buf *b, const char *text);
 void buf_char(struct buf *b, char c);

@@ -5,6 +5,7 @@
 #ifndef EGALIGN_BASE_CHECK_H
 #define EGALIGN_BASE_CHECK_H
 
+/* Prints the condition and its place on standard error, and aborts. Called by CHECK only. */
 _Noreturn void check_failed(const char *condition, const char *file, int line);
 
 #define CHECK(condition) ((condition) ? (void)0 : check_failed(#condition, __FILE__, __LINE__))

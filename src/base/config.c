@@ -21,7 +21,8 @@ struct knob {
 };
 
 static const struct knob knobs[] = {
-#define CONFIG_TEXT(name, default_value, prose) {#name, TEXT, offsetof(struct config, name), default_value, 0, 0, 0, "", prose},
+#define CONFIG_TEXT(name, default_value, prose)                                                                        \
+    {#name, TEXT, offsetof(struct config, name), default_value, 0, 0, 0, "", prose},
 #define CONFIG_NUMBER(name, default_value, least, most, unit, prose)                                                   \
     {#name, NUMBER, offsetof(struct config, name), NULL, default_value, least, most, unit, prose},
 #define CONFIG_SWITCH(name, default_value, prose)                                                                      \
@@ -263,7 +264,8 @@ void config_print_help(void)
 void config_print_docs(void)
 {
     printf("# Configuration\n\nGenerated from `src/base/config.def`. Command line over environment over the file given "
-           "with `--config` over the default.\n\n| option | environment | default | range | meaning |\n|---|---|---|---|---|\n");
+           "with `--config` over the default.\n\n"
+           "| option | environment | default | range | meaning |\n|---|---|---|---|---|\n");
     for (int i = 0; i < KNOBS; i++) {
         const struct knob *k = &knobs[i];
         char flag[NAME_SIZE], environment[NAME_SIZE], value[128], range[64] = "";

@@ -88,7 +88,8 @@ int err_memory(struct err *e)
 
 void err_print_docs(void)
 {
-    printf("# Errors\n\nGenerated from `src/base/errors.def`. Every error answer is `application/problem+json` (RFC 9457) "
+    printf("# Errors\n\nGenerated from `src/base/errors.def`. "
+           "Every error answer is `application/problem+json` (RFC 9457) "
            "with one of these codes in `code`.\n\n| code | HTTP | retry | title | meaning |\n|---|---|---|---|---|\n");
     for (int i = 1; i < ERR_COUNT; i++)
         printf("| `%s` | %d | %s | %s | %s |\n", infos[i].wire, infos[i].status, infos[i].retryable ? "yes" : "no",

@@ -20,6 +20,7 @@ char *mem_strndup(const char *text, size_t length);
 /* 64-byte aligned and zeroed, for numerical arrays. Release with mem_free. */
 void *mem_aligned(size_t count, size_t size);
 
+/* Releases what any of the above gave; NULL is fine. */
 void mem_free(void *block);
 
 /* The n-th allocation from now (1-based) fails, once; 0 switches it off. Tests only. */

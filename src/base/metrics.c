@@ -34,7 +34,8 @@ void metrics_render(struct buf *out)
 
 void metrics_print_docs(void)
 {
-    printf("# Metrics\n\nGenerated from `src/base/metrics.def`; served at `/metrics`.\n\n| name | type | meaning |\n|---|---|---|\n");
+    printf("# Metrics\n\nGenerated from `src/base/metrics.def`; served at `/metrics`.\n\n"
+           "| name | type | meaning |\n|---|---|---|\n");
     for (int i = 0; i < METRIC_COUNT; i++)
         printf("| `%s` | %s | %s |\n", infos[i].name, infos[i].type, infos[i].help);
 }

@@ -1,6 +1,6 @@
 /* scorer: scores a (prompt, response) pair under a stored fit.
  *
- * Reads the model bytes that fit_save wrote (heads, encoder, scales; self-checking) and refuses damaged or unknown ones.
+ * Reads the model bytes that fit_save wrote (heads, encoder, scales; self-checking); refuses damaged or unknown ones.
  * A score is the Bradley-Terry reward r_u(x, y) = theta_u . phi(x, y), defined up to a constant per prompt: compare
  * scores of responses to one prompt only. The one header of core that the API may include.
  *

@@ -42,6 +42,7 @@ int dataset_add_features(struct dataset *ds, int item, const float *features, st
 int dataset_add_annotator(struct dataset *ds, struct err *err);
 int dataset_add_comparison(struct dataset *ds, const struct comparison *c, struct err *err);
 
+/* How many were added so far. */
 int dataset_items(const struct dataset *ds);
 int dataset_responses(const struct dataset *ds);
 int dataset_annotators(const struct dataset *ds);

@@ -57,6 +57,7 @@ struct fit_options {
     void *context;
 };
 
+/* The options of a fit of which nothing is known beforehand. */
 void fit_options_default(struct fit_options *ret);
 
 /* ERR_INVALID_VALUE with the pointer of the first member that is out of range. */
@@ -68,7 +69,7 @@ int assignment_of(const char *name);
 const char *tie_model_name(enum tie_model t);
 int tie_model_of(const char *name);
 
-/* What was measured for one number of groups. NAN where a figure does not apply (evidence is for chosen, not forced K). */
+/* What was measured for one number of groups. NAN where a figure does not apply: evidence is for a chosen K only. */
 struct fit_evidence {
     int k;
     double held_out;      /* mean over annotators of the log-likelihood of their last comparisons, per comparison */
