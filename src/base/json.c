@@ -108,25 +108,33 @@ static int read_time(struct json_scan *r, const struct json_field *f, void *targ
     return 0;
 }
 
-/* Doubles the room of a list; what it had is copied. */
-static int list_grow(struct json_scan *r, const struct json_field *f, struct json_list *list, size_t *room)
+/* The zeroed place for element list->count. The room is 4, 8, 16, ...: it is doubled, and what the list had is copied,
+ * whenever the count reaches one of these. NULL with the error set when there is no memory. */
+static void *list_slot(struct json_scan *r, struct json_list *list, size_t item_size)
 {
-    size_t wanted = *room ? *room * 2 : 4;
-    void *items = arena_zeroed(r->arena, wanted, f->item_size);
-    if (!items)
-        return err_memory(r->err);
-    if (list->count)
-        memcpy(items, list->items, list->count * f->item_size);
-    list->items = items;
-    *room = wanted;
-    return 0;
+    size_t n = list->count;
+    bool full = n == 0 || (n >= 4 && (n & (n - 1)) == 0);
+    if (full) {
+        void *items = arena_zeroed(r->arena, n ? n * 2 : 4, item_size);
+        if (!items) {
+            err_memory(r->err);
+            return NULL;
+        }
+        if (n)
+            memcpy(items, list->items, n * item_size);
+        list->items = items;
+    }
+    return (char *)list->items + n * item_size;
 }
 
 static int read_element(struct json_scan *r, const struct json_field *f, struct json_list *list)
 {
     struct json_place here = {.up = r->at, .index = list->count};
+    void *slot = list_slot(r, list, f->item_size);
+    if (!slot)
+        return -1;
     r->at = &here;
-    if (read_value(r, f->item, (char *)list->items + list->count * f->item_size))
+    if (read_value(r, f->item, slot))
         return -1;
     r->at = here.up;
     list->count++;
@@ -137,7 +145,6 @@ static int read_list(struct json_scan *r, const struct json_field *f, void *targ
 {
     struct json_list *list = target;
     char *begin = r->p;
-    size_t room = 0;
     int more = 1;
     if (scan_enter(r))
         return -1;
@@ -148,8 +155,6 @@ static int read_list(struct json_scan *r, const struct json_field *f, void *targ
             r->value = begin;
             return scan_unfit(r, "has more than %lld elements", (long long)f->most);
         }
-        if (list->count == room && list_grow(r, f, list, &room))
-            return -1;
         if (read_element(r, f, list))
             return -1;
         more = scan_another(r, ']');
@@ -174,23 +179,50 @@ static int member_of(const struct json_shape *shape, struct str key, size_t expe
     return -1;
 }
 
+/* A member that the shape does not know: refused, dropped or kept. */
+static int read_other(struct json_scan *r, const struct json_shape *shape, char *base, struct str name)
+{
+    struct str text;
+    if (!shape->open)
+        return scan_fail(r, ERR_UNKNOWN_MEMBER, name.ptr - 1, "there is no such member");
+    if (scan_colon(r) || scan_raw(r, &text))
+        return -1;
+    if (!shape->others)
+        return 0;
+    struct json_list *list = (struct json_list *)(base + shape->others);
+    const struct json_other *kept = list->items;
+    for (size_t i = 0; i < list->count; i++)
+        if (str_equal(kept[i].name, name))
+            return scan_fail(r, ERR_INVALID_JSON, name.ptr - 1, "duplicate key in an object");
+    if (list->count == JSON_RAW_MEMBERS)
+        return scan_fail(r, ERR_INVALID_VALUE, name.ptr - 1, "there are more than %d unknown members", JSON_RAW_MEMBERS);
+    struct json_other *slot = list_slot(r, list, sizeof *slot);
+    if (!slot)
+        return -1;
+    *slot = (struct json_other){name, text};
+    list->count++;
+    return 0;
+}
+
 /* One member, p at its name. *expected becomes the place after its field. */
 static int read_member(struct json_scan *r, const struct json_shape *shape, void *base, size_t *expected)
 {
     struct json_seen *seen = base;
     struct json_place here = {.up = r->at};
-    char *begin = r->p;
     if (*r->p != '"')
         return scan_syntax(r, "expected a member name in quotes");
     if (scan_string(r, &here.name))
         return -1;
     r->at = &here;
     int i = member_of(shape, here.name, *expected);
-    if (i < 0)
-        return scan_fail(r, ERR_UNKNOWN_MEMBER, begin, "there is no such member");
+    if (i < 0) {
+        int done = read_other(r, shape, base, here.name);
+        r->at = done ? r->at : here.up;
+        return done;
+    }
     uint64_t bit = (uint64_t)1 << i;
     if (seen->given & bit)
-        return scan_fail(r, ERR_INVALID_JSON, begin, "duplicate key in an object");
+        return scan_fail(r, ERR_INVALID_JSON, here.name.ptr - 1, "duplicate key in an object");
     seen->given |= bit;
     if (scan_colon(r))
         return -1;
@@ -297,18 +329,88 @@ static int read_value(struct json_scan *r, const struct json_field *f, void *bas
     return kinds[f->kind].read(r, f, (char *)base + f->offset);
 }
 
+static struct json_scan scan_of(char *text, size_t length, const struct json_limits *limits, struct arena *arena,
+                                struct err *err)
+{
+    CHECK(text[length] == '\0');
+    struct json_scan r = {.p = text, .start = text, .end = text + length, .limits = *limits, .arena = arena, .err = err};
+    scan_space(&r);
+    r.value = r.p;
+    return r;
+}
+
+static int at_end(struct json_scan *r)
+{
+    scan_space(r);
+    return r->p == r->end ? 0 : scan_fail(r, ERR_INVALID_JSON, r->p, "there is more text after the end of the document");
+}
+
 int json_read(char *text, size_t length, const struct json_shape *shape, const struct json_limits *limits, void *ret,
               struct arena *arena, struct err *err)
 {
-    CHECK(text[length] == '\0' && shape->count <= JSON_SHAPE_FIELDS);
-    struct json_scan r = {.p = text, .start = text, .end = text + length, .limits = *limits, .arena = arena, .err = err};
+    CHECK(shape->count <= JSON_SHAPE_FIELDS);
+    struct json_scan r = scan_of(text, length, limits, arena, err);
     memset(ret, 0, shape->size);
-    scan_space(&r);
-    r.value = r.p;
     if (*r.p != '{')
         return wrong_type(&r, "an object");
-    if (read_shape(&r, shape, ret))
+    return read_shape(&r, shape, ret) || at_end(&r) ? -1 : 0;
+}
+
+/* The string or number at p, or another value, which is *ret_other. */
+static int pick_here(struct json_scan *r, struct str *ret, bool *ret_other)
+{
+    bool integer;
+    double value;
+    *ret_other = false;
+    if (*r->p == '"')
+        return scan_string(r, ret);
+    if (begins(JSON_KIND_REAL, *r->p))
+        return scan_number(r, ret, &integer) || scan_finite(r, *ret, &value) ? -1 : 0;
+    *ret_other = true;
+    return scan_raw(r, ret);
+}
+
+/* Looks through the object at p for the first name of `path`, then deeper. 1 found, 0 not there, -1. */
+static int pick_member(struct json_scan *r, const char *path, struct str *ret)
+{
+    size_t length = strcspn(path, ".");
+    int more = 1, found = 0;
+    if (scan_enter(r))
         return -1;
-    scan_space(&r);
-    return r.p == r.end ? 0 : scan_fail(&r, ERR_INVALID_JSON, r.p, "there is more text after the end of the document");
+    if (scan_empty(r, '}'))
+        return 0;
+    while (more > 0) {
+        struct str name, skipped;
+        bool other = false;
+        if (*r->p != '"')
+            return scan_syntax(r, "expected a member name in quotes");
+        if (scan_string(r, &name) || scan_colon(r))
+            return -1;
+        bool here = !found && str_equal(name, (struct str){path, length});
+        r->value = r->p;
+        if (here && path[length] == '.' && *r->p == '{')
+            found = pick_member(r, path + length + 1, ret);
+        else if (here && path[length] == '\0')
+            found = pick_here(r, ret, &other) ? -1 : 1;
+        else if (scan_raw(r, &skipped))
+            return -1;
+        if (found < 0)
+            return -1;
+        if (other)
+            return scan_unfit(r, "`%s` must be a string or a number", path);
+        more = scan_another(r, '}');
+    }
+    return more < 0 ? -1 : found;
+}
+
+int json_pick(char *text, size_t length, const char *path, const struct json_limits *limits, struct str *ret,
+              struct err *err)
+{
+    struct json_scan r = scan_of(text, length, limits, NULL, err);
+    if (*r.p != '{')
+        return wrong_type(&r, "an object");
+    int found = pick_member(&r, path, ret);
+    if (found < 0 || at_end(&r))
+        return -1;
+    return found ? 0 : scan_fail(&r, ERR_MISSING_MEMBER, r.p, "the member `%s` is not there", path);
 }

@@ -8,7 +8,8 @@
  * It refuses: anything but RFC 8259 in UTF-8 (no comments, trailing commas, NaN, byte order mark, bytes after the
  * document), control characters and U+0000 in strings, lone surrogates, duplicate keys, unknown members, nesting deeper
  * than the limit, numbers that do not fit (1e400 never does), free-form values with more than JSON_RAW_MEMBERS members
- * open at once. Errors carry ERR_INVALID_JSON, ERR_UNKNOWN_MEMBER, ERR_MISSING_MEMBER, ERR_INVALID_VALUE or
+ * open at once. (A shape that is `open` takes members that it does not know, for documents of other people's formats.)
+ * Errors carry ERR_INVALID_JSON, ERR_UNKNOWN_MEMBER, ERR_MISSING_MEMBER, ERR_INVALID_VALUE or
  * ERR_NO_MEMORY, an RFC 6901 pointer, and the byte offset in the message.
  *
  * A shape is declared once:
@@ -73,6 +74,12 @@ struct json_list {
     size_t count;
 };
 
+/* A member that an open shape does not know. */
+struct json_other {
+    struct str name; /* unescaped */
+    struct str json; /* the verbatim text of its value */
+};
+
 struct json_shape;
 
 /* One member. A range of 0 .. 0 (.least/.most, .low/.high) is no range. */
@@ -99,7 +106,9 @@ struct json_shape {
     const char *about; /* its description; may be NULL */
     size_t size;       /* sizeof the struct */
     const struct json_field *fields;
-    size_t count; /* at most JSON_SHAPE_FIELDS */
+    size_t count;  /* at most JSON_SHAPE_FIELDS */
+    bool open;     /* unknown members are checked as JSON and accepted ... */
+    size_t others; /* ... and kept in the struct json_list of struct json_other at this offset; 0: dropped */
 };
 
 struct json_limits {
@@ -142,11 +151,11 @@ typedef int json_type_ONE_OF;
         .name = "", .kind = JSON_KIND_##kind_name, __VA_ARGS__                                                              \
     }
 
-#define JSON_SHAPE(type, field_array, title, prose)                                                                    \
+#define JSON_SHAPE(type, field_array, title, prose, ...)                                                               \
     {                                                                                                                  \
         .name = title, .about = prose,                                                                                 \
         .size = sizeof(type) + 0 * sizeof(char[offsetof(type, seen) == 0 ? 1 : -1]), .fields = field_array,            \
-        .count = sizeof(field_array) / sizeof(field_array)[0]                                                          \
+        .count = sizeof(field_array) / sizeof(field_array)[0], __VA_ARGS__                                             \
     }
 
 static inline bool json_given(const struct json_seen *seen, int field)
@@ -164,6 +173,12 @@ static inline bool json_has(const struct json_seen *seen, int field)
  * the NDJSON splitter see to it); the text is changed. On failure *ret is partly filled and not to be used. */
 int json_read(char *text, size_t length, const struct json_shape *shape, const struct json_limits *limits, void *ret,
               struct arena *arena, struct err *err);
+
+/* Finds the string or number at a dotted path ("meta.judge") of a document and gives its text, unescaped; the rest of the
+ * document is checked as JSON. Like json_read it changes the text and needs its '\0'. ERR_MISSING_MEMBER when nothing is
+ * there, ERR_INVALID_VALUE when it is neither string nor number. */
+int json_pick(char *text, size_t length, const char *path, const struct json_limits *limits, struct str *ret,
+              struct err *err);
 
 /* Appends the document that *value holds: its given members, in the order of the table. Reading it again gives an equal
  * struct (floating-point members to the bit, timestamps in UTC). Strings in it must be UTF-8. */

@@ -170,7 +170,7 @@ static void schema_members(struct buf *out, const struct json_shape *shape, cons
         json_close(out, ']');
     }
     json_key(out, "additionalProperties");
-    json_put_bool(out, false);
+    json_put_bool(out, shape->open);
 }
 
 static void schema_of_kind(struct buf *out, const struct json_field *f, const struct json_limits *limits)
