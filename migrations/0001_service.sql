@@ -16,6 +16,7 @@ CREATE TABLE project (
     refit_after_seconds integer NOT NULL DEFAULT 0 CHECK (refit_after_seconds >= 0),
     fit_options jsonb NOT NULL DEFAULT '{}',
     published_fit uuid,
+    last_job_at timestamptz,
     created_at timestamptz NOT NULL DEFAULT now()
 );
 COMMENT ON TABLE project IS 'One collection of items, annotators and comparisons; groups are found within a project.';
@@ -26,6 +27,7 @@ COMMENT ON COLUMN project.refit_after_comparisons IS 'The scheduler refits when 
 COMMENT ON COLUMN project.refit_after_seconds IS 'The scheduler refits when this long has passed since the last fit and something is new; 0 is never.';
 COMMENT ON COLUMN project.fit_options IS 'Options of scheduled fits, as in the body of POST fits.';
 COMMENT ON COLUMN project.published_fit IS 'The fit that the groups and win rates come from; null before the first.';
+COMMENT ON COLUMN project.last_job_at IS 'When a job of it was last started: workers take the project that has waited longest first.';
 COMMENT ON COLUMN project.created_at IS 'When the project was made.';
 
 CREATE TABLE token (
@@ -159,6 +161,7 @@ CREATE TABLE job (
     error jsonb,
     cancel_requested boolean NOT NULL DEFAULT false,
     attempts smallint NOT NULL DEFAULT 0,
+    failures smallint NOT NULL DEFAULT 0,
     worker text,
     lease_token uuid,
     lease_until timestamptz,
@@ -185,6 +188,7 @@ COMMENT ON COLUMN job.metrics IS 'Latest figures, by name.';
 COMMENT ON COLUMN job.error IS 'Why it failed: {code, message}.';
 COMMENT ON COLUMN job.cancel_requested IS 'Somebody asked for its end; the worker obeys at its next heartbeat.';
 COMMENT ON COLUMN job.attempts IS 'Times it was started.';
+COMMENT ON COLUMN job.failures IS 'Attempts that ended by a crash or a lost lease since it was asked for or retried; too many make it fail. A worker that is told to stop gives its job back without one.';
 COMMENT ON COLUMN job.worker IS 'host:pid of the worker that has it or had it last.';
 COMMENT ON COLUMN job.lease_token IS 'Changes with each claim; every write of a worker names it, so a worker that lost its lease can write nothing.';
 COMMENT ON COLUMN job.lease_until IS 'By the database''s clock; after it another worker may take the job.';
@@ -226,6 +230,11 @@ COMMENT ON COLUMN job_log.at IS 'When.';
 COMMENT ON COLUMN job_log.level IS 'info, warning or error.';
 COMMENT ON COLUMN job_log.message IS 'One line of text.';
 
+-- How a moment is written in every JSON document of the service.
+CREATE FUNCTION rfc3339(moment timestamptz) RETURNS text LANGUAGE sql IMMUTABLE PARALLEL SAFE AS
+$$ SELECT to_char(moment AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') $$;
+COMMENT ON FUNCTION rfc3339(timestamptz) IS 'RFC 3339 in UTC with microseconds; null of null.';
+
 CREATE TABLE fit (
     id uuid PRIMARY KEY,
     project_id uuid NOT NULL REFERENCES project,
@@ -253,19 +262,19 @@ CREATE TABLE fit (
 );
 CREATE INDEX fit_by_project ON fit (project_id, id);
 ALTER TABLE project ADD FOREIGN KEY (published_fit) REFERENCES fit DEFERRABLE INITIALLY DEFERRED;
-COMMENT ON TABLE fit IS 'One EM mixture with its evidence. Its state is its job''s; the columns from published_at on are null until it is published.';
+COMMENT ON TABLE fit IS 'One EM mixture with its evidence. Its state is its job''s; the columns from published_at on, but for watermark, are null until it is published.';
 COMMENT ON COLUMN fit.id IS 'UUIDv7.';
 COMMENT ON COLUMN fit.project_id IS 'Its project.';
 COMMENT ON COLUMN fit.job_id IS 'The job that makes it.';
 COMMENT ON COLUMN fit.options IS 'Options as asked for.';
-COMMENT ON COLUMN fit.input_digest IS 'Of options and watermark at the time of asking: the same inputs give the existing fit.';
+COMMENT ON COLUMN fit.input_digest IS 'SHA-256 of options, program version and how many comparisons and retractions there are (rows are only added, so counts name a state of the data): the same inputs give the existing fit. Set when asked for, and again to what the job read.';
 COMMENT ON COLUMN fit.created_at IS 'When asked for.';
 COMMENT ON COLUMN fit.published_at IS 'When its results were stored, all in one transaction.';
-COMMENT ON COLUMN fit.watermark IS 'Highest comparison.seq that it saw.';
+COMMENT ON COLUMN fit.watermark IS 'Highest comparison.seq when asked for, then the highest that it read; the scheduler counts from here.';
 COMMENT ON COLUMN fit.data_digest IS 'SHA-256 over the ids of the comparisons used, in order of seq: which data exactly.';
 COMMENT ON COLUMN fit.comparisons IS 'Comparisons used.';
 COMMENT ON COLUMN fit.annotators IS 'Annotators with at least one of them.';
-COMMENT ON COLUMN fit.k IS 'Groups found; 1 when one group suffices.';
+COMMENT ON COLUMN fit.k IS 'Groups found; 1 when one group suffices, 0 when there is too little data.';
 COMMENT ON COLUMN fit.verdict IS 'Why this k: groups_found, one_group_suffices or insufficient_data.';
 COMMENT ON COLUMN fit.encoder IS 'How texts became features.';
 COMMENT ON COLUMN fit.ridge IS 'L2 penalty chosen.';
@@ -277,6 +286,26 @@ COMMENT ON COLUMN fit.evidence IS 'Held-out likelihood by k, permutation test, r
 COMMENT ON COLUMN fit.summary IS 'Held-out accuracies with intervals, bounds, calibration.';
 COMMENT ON COLUMN fit.warnings IS 'What a reader of the result should know.';
 COMMENT ON COLUMN fit.model IS 'The reward heads, in the self-checking form of core/reward.';
+
+CREATE VIEW job_document AS
+SELECT j.id, j.project_id, j.state,
+       json_build_object(
+           'id', j.id, 'project', p.name, 'kind', j.kind, 'options', j.params, 'state', j.state,
+           'fit', f.id, 'stage', j.stage, 'progress', j.progress, 'metrics', j.metrics,
+           'error', j.error, 'cancel_requested', j.cancel_requested,
+           'created_at', rfc3339(j.created_at), 'started_at', rfc3339(j.started_at),
+           'finished_at', rfc3339(j.finished_at),
+           'attempts', coalesce((SELECT json_agg(json_build_object(
+                                            'attempt', a.attempt, 'worker', a.worker,
+                                            'started_at', rfc3339(a.started_at), 'ended_at', rfc3339(a.ended_at),
+                                            'reason', a.reason) ORDER BY a.attempt)
+                                 FROM job_attempt a WHERE a.job_id = j.id), '[]'::json)) AS body
+FROM job j JOIN project p ON p.id = j.project_id LEFT JOIN fit f ON f.job_id = j.id;
+COMMENT ON VIEW job_document IS 'A job as the API shows it.';
+COMMENT ON COLUMN job_document.id IS 'The job.';
+COMMENT ON COLUMN job_document.project_id IS 'Its project.';
+COMMENT ON COLUMN job_document.state IS 'Its state.';
+COMMENT ON COLUMN job_document.body IS 'The JSON document.';
 
 CREATE TABLE lineage (
     id uuid PRIMARY KEY,
@@ -332,6 +361,7 @@ CREATE TABLE lineage_event (
     kind text NOT NULL CHECK (kind IN ('appeared', 'split', 'merged', 'vanished')),
     before uuid[] NOT NULL,
     after uuid[] NOT NULL,
+    share double precision,
     PRIMARY KEY (fit_id, line)
 );
 COMMENT ON TABLE lineage_event IS 'How the groups of a fit came from those of the fit before, where it is not one to one.';
@@ -340,6 +370,7 @@ COMMENT ON COLUMN lineage_event.line IS '0, 1, 2 ...';
 COMMENT ON COLUMN lineage_event.kind IS 'What happened.';
 COMMENT ON COLUMN lineage_event.before IS 'Lineages of the earlier fit.';
 COMMENT ON COLUMN lineage_event.after IS 'Lineages of the later fit.';
+COMMENT ON COLUMN lineage_event.share IS 'Part of the earlier group that went to the later one; null for appeared and vanished.';
 
 CREATE TABLE win_rates (
     fit_id uuid PRIMARY KEY REFERENCES fit,
