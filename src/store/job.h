@@ -12,43 +12,45 @@
  * what is in their parameters, and to read any clock but the database's. Making a job is the business of what it
  * makes: see fit.h.
  *
- * Each function is one statement and may stand in a transaction of the caller. Documents are JSON appended to a buf, of
- * the caller. Thread rule: as the connection. */
+ * Functions that give JSON append one complete document to `out`. Those for workers take a connection, and each is one
+ * statement that may stand in a transaction of the caller. Thread rule: as the pool or the connection. */
 #ifndef EGALIGN_STORE_JOB_H
 #define EGALIGN_STORE_JOB_H
 
 #include <stdbool.h>
+#include <stdint.h>
 
 #include "base/buf.h"
 #include "base/err.h"
 #include "base/uuid.h"
+#include "store/page.h"
 
 struct pg;
+struct pool;
 
 /* ---- for the API and the command line: jobs of one project ---- */
 
 /* Appends the job {id, project, kind, options, state, fit, stage, progress, metrics, error, cancel_requested, created_at,
  * started_at, finished_at, attempts: [{attempt, worker, started_at, ended_at, reason}]}. ERR_NOT_FOUND. */
-int job_get(struct pg *pg, const struct uuid *project, const struct uuid *job, struct buf *out, struct err *err);
+int job_get(struct pool *pool, const struct uuid *project, const struct uuid *job, struct buf *out, struct err *err);
 
-/* Appends a page {items, next_cursor}, newest first, after the job `cursor` (NULL: from the start), of `limit` (1 .. 1000)
- * jobs; `state` keeps only those in it (NULL: any; must be one of the five names). */
-int job_list(struct pg *pg, const struct uuid *project, const struct uuid *cursor, int limit, const char *state,
+/* Appends a page, newest first; `state` keeps only the jobs in it (NULL: any; must be one of the five names). */
+int job_list(struct pool *pool, const struct uuid *project, const char *state, const struct page *page,
              struct buf *out, struct err *err);
 
 /* Asks for the job's end: a queued one ends at once, a running one when its worker next looks; asking again changes nothing.
  * Appends the job as it is then. ERR_NOT_FOUND; ERR_CONFLICT when it has ended. */
-int job_cancel(struct pg *pg, const struct uuid *project, const struct uuid *job, struct buf *out, struct err *err);
+int job_cancel(struct pool *pool, const struct uuid *project, const struct uuid *job, struct buf *out, struct err *err);
 
 /* Puts a failed or cancelled job into the queue again and appends it. ERR_NOT_FOUND; ERR_CONFLICT in any other state. */
-int job_retry(struct pg *pg, const struct uuid *project, const struct uuid *job, struct buf *out, struct err *err);
+int job_retry(struct pool *pool, const struct uuid *project, const struct uuid *job, struct buf *out, struct err *err);
 
-/* Appends a page {items: [{line, at, level, message}], next_cursor} of the job's log: the lines after `after` (0: from the start),
- * at most `limit` (1 .. 1000); next_cursor is the last line's number, null when there was none. *ret_last is that number, or
- * `after`. *ret_ended: the job had ended when the lines were read, so that after an empty page nothing follows.
- * Both may be NULL. ERR_NOT_FOUND. */
-int job_log(struct pg *pg, const struct uuid *project, const struct uuid *job, int64_t after, int limit, struct buf *out,
-            int64_t *ret_last, bool *ret_ended, struct err *err);
+/* Appends a page {items: [{line, at, level, message}], next_cursor} of the job's log: the lines after `after` (0: from the
+ * start), at most `limit`; next_cursor is the last line's number, null when there was none. *ret_last is that number, or
+ * `after`. *ret_ended: the job had ended when the lines were read, so that after an empty page nothing follows. Both may be
+ * NULL. ERR_NOT_FOUND. */
+int job_log(struct pool *pool, const struct uuid *project, const struct uuid *job, int64_t after, int limit,
+            struct buf *out, int64_t *ret_last, bool *ret_ended, struct err *err);
 
 /* ---- for workers ---- */
 
