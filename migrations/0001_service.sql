@@ -66,14 +66,14 @@ COMMENT ON COLUMN annotator.name IS 'The frontend''s name for the person; should
 COMMENT ON COLUMN annotator.created_at IS 'When first heard of.';
 
 CREATE TABLE item (
-    id uuid PRIMARY KEY,
-    project_id uuid NOT NULL REFERENCES project,
+    id uuid NOT NULL,
+    project_id uuid NOT NULL,
     prompt text NOT NULL,
     prompt_is_messages boolean NOT NULL DEFAULT false,
-    created_at timestamptz NOT NULL DEFAULT now()
+    created_at timestamptz NOT NULL DEFAULT now(),
+    PRIMARY KEY (project_id, id)
 );
-CREATE INDEX item_by_project ON item (project_id, id);
-COMMENT ON TABLE item IS 'A prompt; its candidate responses are in response.';
+COMMENT ON TABLE item IS 'A prompt; its candidate responses are in response. One index and no foreign key, here and in response: ids are derived from the parent, ingest stores both in one statement, and each further index or check costs as much as the row.';
 COMMENT ON COLUMN item.id IS 'UUIDv8 derived from project and prompt, so a prompt is stored once.';
 COMMENT ON COLUMN item.project_id IS 'Its project.';
 COMMENT ON COLUMN item.prompt IS 'The prompt: plain text, or the JSON text of its chat messages as they were posted.';
@@ -81,13 +81,13 @@ COMMENT ON COLUMN item.prompt_is_messages IS 'Whether prompt is the JSON array o
 COMMENT ON COLUMN item.created_at IS 'When first heard of.';
 
 CREATE TABLE response (
-    id uuid PRIMARY KEY,
-    item_id uuid NOT NULL REFERENCES item,
+    id uuid NOT NULL,
+    item_id uuid NOT NULL,
     text text NOT NULL,
     policy text,
-    created_at timestamptz NOT NULL DEFAULT now()
+    created_at timestamptz NOT NULL DEFAULT now(),
+    PRIMARY KEY (item_id, id)
 );
-CREATE INDEX response_by_item ON response (item_id);
 COMMENT ON TABLE response IS 'A candidate response to the prompt of an item.';
 COMMENT ON COLUMN response.id IS 'UUIDv8 derived from item, policy and text, so a text is stored once for an item and source.';
 COMMENT ON COLUMN response.item_id IS 'The item it answers.';

@@ -1,11 +1,11 @@
 /* judgement: one comparison ready to be stored: every id known, every text a view, its digest taken.
  *
- * A record (formats/record.h) says what the client sent; a judgement says what will be in the database. The digest covers
- * everything of the record that is stored in the comparison, so a replay is told from a conflict by it alone. The texts
+ * A record (formats/record.h) says what the client sent; a judgement says what will be in the database. The digest
+ * covers all of the record that is stored in the comparison, so that it alone tells a replay from a conflict. The texts
  * stay the property of whoever owns the record, which must outlive the judgement.
  *
- * It refuses what PostgreSQL could not store (a NUL in a text, invalid UTF-8, a time out of range), so that one record
- * cannot fail a whole group. Thread rule: a judgement belongs to one thread at a time. */
+ * It refuses what the reader of records lets pass and PostgreSQL would not (a NUL from another source, a duration beyond
+ * 32 bits), so that one record does not fail a group. Thread rule: a judgement belongs to one thread at a time. */
 #ifndef EGALIGN_STORE_JUDGEMENT_H
 #define EGALIGN_STORE_JUDGEMENT_H
 
@@ -16,8 +16,7 @@
 #include "base/err.h"
 #include "base/str.h"
 #include "base/uuid.h"
-
-struct record;
+#include "formats/record.h"
 
 enum { JUDGEMENT_DIGEST = 16, JUDGEMENT_ABSENT = -1 };
 
@@ -32,9 +31,9 @@ struct judgement {
     struct str prompt; /* ptr is NULL when the record names an item */
     bool prompt_is_messages;
     struct judgement_response a, b;
-    int outcome;         /* 0 a, 1 b, 2 tie, 3 both_bad, 4 skip: the order of the SQL type */
+    int outcome;         /* enum record_outcome: the order of the SQL type too */
     int strength;        /* 1 .. 3, or JUDGEMENT_ABSENT */
-    int shown_first;     /* 0 a, 1 b, or JUDGEMENT_ABSENT */
+    int shown_first;     /* enum record_side_name, or JUDGEMENT_ABSENT */
     int64_t duration_ms; /* or JUDGEMENT_ABSENT */
     bool has_judged_at;
     int64_t judged_at;      /* microseconds since 1970 */
