@@ -25,9 +25,9 @@ static int messages_text(const struct json_list *messages, struct arena *arena, 
     for (size_t i = 0; i < messages->count; i++) {
         json_open(&text, '{');
         json_key(&text, "role");
-        json_text(&text, record_roles[m[i].role]);
+        json_put_text(&text, record_roles[m[i].role]);
         json_key(&text, "content");
-        json_str(&text, m[i].content);
+        json_put_str(&text, m[i].content);
         json_close(&text, '}');
     }
     json_close(&text, ']');
