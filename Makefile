@@ -43,7 +43,25 @@ $B/libegalign.a: $(LIBRARY)
 	@rm -f $@
 	@$(AR) rcs $@ $^
 
-$B/%.o: %.c Makefile
+# SQL files become C: the named queries and the migrations are part of the program. The folders are prerequisites too, so
+# that an added or a removed file shows.
+GENERATED := $(addprefix $B/generated/,query_list.h query_texts.h migration_texts.h)
+QUERIES   := $(sort $(wildcard src/store/sql/*.sql))
+MIGRATIONS := $(sort $(wildcard migrations/*.sql))
+TO_C      := LC_ALL=C awk -f src/store/sql/generate.awk
+CPPFLAGS  += -I$B/generated
+
+$(GENERATED): src/store/sql/generate.awk | $B/generated
+$B/generated:
+	@mkdir -p $@
+$B/generated/query_list.h: $(QUERIES) src/store/sql
+	@$(TO_C) names=1 $(QUERIES) >$@
+$B/generated/query_texts.h: $(QUERIES) src/store/sql
+	@$(TO_C) $(QUERIES) >$@
+$B/generated/migration_texts.h: $(MIGRATIONS) migrations
+	@$(TO_C) $(MIGRATIONS) >$@
+
+$B/%.o: %.c Makefile | $(GENERATED)
 	@mkdir -p $(@D)
 	@echo "  CC $@"
 	@$(CC) $(CPPFLAGS) $(CFLAGS) $(CFLAGS_$<) -MMD -MP -c -o $@ $<

@@ -61,8 +61,11 @@ int err_wrap(struct err *e, const char *format, ...)
     va_end(args);
     memcpy(before, e->message, sizeof before);
     int n = snprintf(e->message, sizeof e->message, "%s: ", what);
-    if (n > 0 && (size_t)n < sizeof e->message)
-        snprintf(e->message + n, sizeof e->message - (size_t)n, "%s", before);
+    if (n > 0 && (size_t)n < sizeof e->message) {
+        size_t length = strnlen(before, sizeof e->message - (size_t)n - 1);
+        memcpy(e->message + n, before, length);
+        e->message[(size_t)n + length] = '\0';
+    }
     return -1;
 }
 
