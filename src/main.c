@@ -6,6 +6,7 @@
 #include "cli/command.h"
 
 static const struct command commands[] = {
+    {"demo", "write a demo population of known taste as NDJSON", command_demo},
     {"docs", "print a page of the generated documentation", command_docs},
 };
 

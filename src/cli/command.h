@@ -14,6 +14,7 @@ struct command {
     int (*run)(int argc, char **argv); /* argv[0] is the subcommand's name */
 };
 
+int command_demo(int argc, char **argv);
 int command_docs(int argc, char **argv);
 
 /* Prints "egalign NAME: message" on standard error and gives the exit status that fits the code: 2 for ERR_USAGE and
