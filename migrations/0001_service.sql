@@ -261,6 +261,10 @@ CREATE TABLE fit (
     model bytea
 );
 CREATE INDEX fit_by_project ON fit (project_id, id);
+CREATE FUNCTION fit_input_digest(options jsonb, version text, comparisons bigint, retractions bigint) RETURNS bytea
+LANGUAGE sql IMMUTABLE PARALLEL SAFE AS
+$$ SELECT sha256(convert_to(concat_ws('|', options, version, comparisons, retractions), 'UTF8')) $$;
+COMMENT ON FUNCTION fit_input_digest(jsonb, text, bigint, bigint) IS 'What fit.input_digest is made of.';
 ALTER TABLE project ADD FOREIGN KEY (published_fit) REFERENCES fit DEFERRABLE INITIALLY DEFERRED;
 COMMENT ON TABLE fit IS 'One EM mixture with its evidence. Its state is its job''s; the columns from published_at on, but for watermark, are null until it is published.';
 COMMENT ON COLUMN fit.id IS 'UUIDv7.';
