@@ -10,7 +10,8 @@
 #include "store/transaction.h"
 
 /* Runs `query` and frees its parameters; *ret is the caller's, on success only. */
-static int query_once(struct pg *pg, enum query query, struct pg_params *params, struct pg_result **ret, struct err *err)
+static int query_once(struct pg *pg, enum query query, struct pg_params *params, struct pg_result **ret,
+                      struct err *err)
 {
     int result = pg_query(pg, query, params, ret, err);
     pg_params_free(params);
@@ -60,7 +61,8 @@ static int ask_work(struct pg *pg, void *context, struct err *err)
 }
 
 int fit_request(struct pool *pool, const struct uuid *project, struct str options, const struct uuid *token,
-                const char *traceparent, struct uuid *ret_fit, struct uuid *ret_job, bool *ret_created, struct err *err)
+                const char *traceparent, struct uuid *ret_fit, struct uuid *ret_job, bool *ret_created,
+                struct err *err)
 {
     struct ask ask = {.project = project, .options = options, .token = token, .traceparent = traceparent};
     if (transaction_run(pool, TRANSACTION_WRITE, 0, ask_work, &ask, err) < 0)
@@ -102,7 +104,8 @@ int fit_data_of(struct pg *pg, const struct uuid *project, struct fit_data *ret,
     pg_param_uuid(&p, project);
     if (query_once(pg, QUERY_fit_data, &p, &r, err) < 0)
         return -1;
-    *ret = (struct fit_data){.comparisons = pg_int(r, 0, 0), .retractions = pg_int(r, 0, 1), .watermark = pg_int(r, 0, 2)};
+    *ret = (struct fit_data){
+        .comparisons = pg_int(r, 0, 0), .retractions = pg_int(r, 0, 1), .watermark = pg_int(r, 0, 2)};
     pg_result_free(r);
     return 0;
 }

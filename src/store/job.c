@@ -10,7 +10,11 @@
 
 enum { CLAIM_TRIES = 20 };
 
-static const char *const outcome_names[] = {[JOB_DONE] = "done", [JOB_FAILED] = "failed", [JOB_CANCELLED] = "cancelled"};
+static const char *const outcome_names[] = {
+    [JOB_DONE] = "done",
+    [JOB_FAILED] = "failed",
+    [JOB_CANCELLED] = "cancelled",
+};
 
 static int lost(struct err *err)
 {
@@ -22,8 +26,8 @@ static int missing(struct err *err)
     return err_set(err, ERR_NOT_FOUND, "there is no such job in this project");
 }
 
-/* Runs `query` with parameters that are freed here. Returns the number of rows, or -1; *ret (may be NULL) is the caller's
- * when there are any. */
+/* Runs `query` with parameters that are freed here. Returns the number of rows, or -1; *ret (may be NULL) is the
+ * caller's when there are any. */
 static int run(struct pg *pg, enum query query, struct pg_params *params, struct pg_result **ret, struct err *err)
 {
     struct pg_result *result = NULL;
@@ -39,7 +43,8 @@ static int run(struct pg *pg, enum query query, struct pg_params *params, struct
 }
 
 /* As run, for a write under a lease that gives a row when the lease was good. */
-static int run_leased(struct pg *pg, enum query query, struct pg_params *params, struct pg_result **ret, struct err *err)
+static int run_leased(struct pg *pg, enum query query, struct pg_params *params, struct pg_result **ret,
+                      struct err *err)
 {
     int rows = run(pg, query, params, ret, err);
     if (rows == 0)
@@ -81,8 +86,8 @@ int job_list(struct pool *pool, const struct uuid *project, const char *state, c
     return result;
 }
 
-/* A change that is only allowed in some states: `query`, then the job as it is; ERR_CONFLICT with `refusal` when it changed
- * nothing though the job is there. */
+/* A change that is only allowed in some states: `query`, then the job as it is; ERR_CONFLICT with `refusal` when it
+ * changed nothing though the job is there. */
 static int change(struct pool *pool, enum query query, const struct uuid *project, const struct uuid *job,
                   const char *refusal, struct buf *out, struct err *err)
 {
@@ -182,7 +187,8 @@ int job_lease_find(struct pg *pg, const struct uuid *job, const struct uuid *tok
     param_ids(&p, job, token);
     if (run_leased(pg, QUERY_job_lease, &p, &r, err) < 0)
         return -1;
-    *ret = (struct job_lease){.job = *job, .token = *token, .project = pg_uuid(r, 0, 0), .attempt = (int)pg_int(r, 0, 2)};
+    *ret = (struct job_lease){
+        .job = *job, .token = *token, .project = pg_uuid(r, 0, 0), .attempt = (int)pg_int(r, 0, 2)};
     copy_name(ret->project_name, pg_text(r, 0, 1));
     pg_result_free(r);
     return 0;
@@ -238,9 +244,9 @@ int job_end(struct pg *pg, const struct job_lease *lease, enum job_outcome outco
     if (why) {
         json_open(&error, '{');
         json_key(&error, "code");
-        json_text(&error, err_info(why->code)->wire);
+        json_put_text(&error, err_info(why->code)->wire);
         json_key(&error, "message");
-        json_text(&error, why->message);
+        json_put_text(&error, why->message);
         json_close(&error, '}');
     }
     param_ids(&p, &lease->job, &lease->token);

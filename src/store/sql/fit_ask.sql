@@ -1,5 +1,5 @@
--- The fit of project $1 with options $4 under program version $5: the one that is there, or a new fit $2 with its job $3, for
--- token $6 and trace context $7. Gives fit, job, and whether they are new.
+-- The fit of project $1 with options $4 under program version $5: the one that is there, or a new fit $2 with its job
+-- $3, for token $6 and trace context $7. Gives fit, job, and whether they are new.
 WITH data AS (
     SELECT count(*) AS comparisons, coalesce(max(seq), 0) AS watermark,
            (SELECT count(*) FROM retraction WHERE project_id = $1) AS retractions

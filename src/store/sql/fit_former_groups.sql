@@ -1,5 +1,5 @@
--- The groups that the next fit of project $1 is matched against: fit, ordinal, lineage, colour; those of the published fit, or
--- of the last one published that had groups.
+-- The groups that the next fit of project $1 is matched against: fit, ordinal, lineage, colour; those of the published
+-- fit, or of the last one published that had groups.
 WITH former AS (
     SELECT f.id FROM fit f JOIN project p ON p.id = f.project_id
     WHERE f.project_id = $1 AND f.k > 0 AND f.published_at IS NOT NULL

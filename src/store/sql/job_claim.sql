@@ -1,5 +1,6 @@
--- The next job for worker $1, with a lease of $2 seconds: the oldest job of the project whose last start is longest ago.
--- Takes the project's row too, so that two workers do not look at one project at once; job_one_running_fit has the last word.
+-- The next job for worker $1, with a lease of $2 seconds: the oldest job of the project whose last start is longest
+-- ago. Takes the project's row too, so that two workers do not look at one project at once; job_one_running_fit has the
+-- last word.
 WITH next AS (
     SELECT j.id, j.project_id
     FROM job j JOIN project p ON p.id = j.project_id

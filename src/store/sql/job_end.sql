@@ -1,5 +1,5 @@
--- Ends job $1 under lease $2 in state $3 (done, failed or cancelled) with error $4 (JSON or null); the attempt keeps the
--- reason $5. No row when the lease is lost.
+-- Ends job $1 under lease $2 in state $3 (done, failed or cancelled) with error $4 (JSON or null); the attempt keeps
+-- the reason $5. No row when the lease is lost.
 WITH ended AS (
     UPDATE job
     SET state = $3::job_state, error = $4, lease_token = NULL, lease_until = NULL, finished_at = clock_timestamp(),

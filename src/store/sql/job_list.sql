@@ -8,4 +8,5 @@ WITH page AS (
 )
 SELECT json_build_object(
     'items', coalesce((SELECT json_agg(body ORDER BY id DESC) FROM shown), '[]'::json),
-    'next_cursor', CASE WHEN (SELECT count(*) FROM page) > $3::integer THEN (SELECT id FROM shown ORDER BY id LIMIT 1) END)
+    'next_cursor', CASE WHEN (SELECT count(*) FROM page) > $3::integer
+                        THEN (SELECT id FROM shown ORDER BY id LIMIT 1) END)

@@ -1,5 +1,5 @@
--- Lines of the log of job $2 of project $1 after line $3, at most $4, the last one's number, and whether the job had ended
--- when they were read. No row when there is no such job.
+-- Lines of the log of job $2 of project $1 after line $3, at most $4, the last one's number, and whether the job had
+-- ended when they were read. No row when there is no such job.
 WITH lines AS (
     SELECT l.line, l.at, l.level, l.message
     FROM job_log l JOIN job j ON j.id = l.job_id

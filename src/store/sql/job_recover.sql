@@ -9,7 +9,8 @@ WITH expired AS (
                      ELSE 'queued' END::job_state,
         error = CASE WHEN NOT cancel_requested AND failures + 1 >= $1
                      THEN jsonb_build_object('code', 'lease_lost',
-                                             'message', 'the worker ' || worker || ' fell silent and its lease ran out') END,
+                                             'message', 'the worker ' || worker || ' fell silent and its lease ran out')
+            END,
         finished_at = CASE WHEN cancel_requested OR failures + 1 >= $1 THEN clock_timestamp() END,
         lease_token = NULL, lease_until = NULL, cancel_requested = false
     FROM expired WHERE j.id = expired.id

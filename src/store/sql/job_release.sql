@@ -1,5 +1,6 @@
 -- Gives job $1 under lease $2 back to the queue; the attempt keeps the reason $3. $4: it counts as a failure, and the
--- $5-th failure is the job's end. Cancelled instead when that was asked for. Returns the state; no row when the lease is lost.
+-- $5-th failure is the job's end. Cancelled instead when that was asked for. Returns the state; no row when the lease
+-- is lost.
 WITH released AS (
     UPDATE job
     SET failures = failures + $4::boolean::integer,
