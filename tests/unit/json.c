@@ -52,7 +52,7 @@ static const struct json_field word = JSON_ITEM(STR, .least = 1, .most = 5);
 static const struct json_field step = JSON_ITEM(OBJECT, .shape = &point_shape);
 static const struct json_field target_forms[] = {
     JSON_FIELD(STR, struct everything, target_name, "target", .most = 10),
-    JSON_FIELD_OBJECT(struct everything, target_point, "target", &point_shape, .flags = 0),
+    JSON_FIELD_OBJECT(struct everything, target_point, "target", &point_shape),
 };
 
 static const struct json_field fields[] = {
