@@ -22,16 +22,16 @@ enum {
     DETAILED = 16,
     NEWCOMERS = 6,
     PEOPLE = CONCISE + DETAILED + NEWCOMERS,
-    JUDGEMENTS = 45,          /* of each who is no newcomer */
+    JUDGEMENTS = 45, /* of each who is no newcomer */
     NEWCOMER_JUDGEMENTS = 4,
-    SAMPLES = 2,              /* responses of a style to a prompt */
+    SAMPLES = 2, /* responses of a style to a prompt */
     RESPONSES = DEMO_STYLES * SAMPLES,
     ROWS = (CONCISE + DETAILED) * JUDGEMENTS + NEWCOMERS * NEWCOMER_JUDGEMENTS,
     NAME_SIZE = 16,
 };
-static const double TASTE = 1.8;       /* worth of a response e times as long, or as short */
-static const double CARELESS = 0.04;   /* share of judgements made without looking */
-static const double CLOSE = 0.35;      /* differences felt below this are called ties half of the time */
+static const double TASTE = 1.8;     /* worth of a response e times as long, or as short */
+static const double CARELESS = 0.04; /* share of judgements made without looking */
+static const double CLOSE = 0.35;    /* differences felt below this are called ties half of the time */
 static const int64_t FIRST_JUDGEMENT_US = 1767603600000000; /* 2026-01-05T09:00:00Z */
 
 /* Streams of the seed, so that a change of the texts does not change who judges what. */
@@ -50,35 +50,29 @@ struct demo {
     struct buf line;
 };
 
-static bool is_newcomer(int person)
-{
+static bool is_newcomer(int person) {
     return person >= CONCISE + DETAILED;
 }
 
-static bool likes_short(int person)
-{
+static bool likes_short(int person) {
     return is_newcomer(person) ? person % 2 == 0 : person < CONCISE;
 }
 
-static int judgements_of(int person)
-{
+static int judgements_of(int person) {
     return is_newcomer(person) ? NEWCOMER_JUDGEMENTS : JUDGEMENTS;
 }
 
 /* The number in a person's name, which does not tell the group: 37 and PEOPLE have no common divisor. */
-static int number_of(int person)
-{
+static int number_of(int person) {
     return person * 37 % PEOPLE;
 }
 
-static struct str text_of(const struct demo *d, const struct demo_text *text)
-{
+static struct str text_of(const struct demo *d, const struct demo_text *text) {
     return (struct str){d->texts.data + text->start, text->length};
 }
 
 /* Answer j to prompt i; its style's earlier samples are other texts, for two equal ones are no comparison. */
-static void make_answer(struct demo *d, int i, int j, struct rng *rng)
-{
+static void make_answer(struct demo *d, int i, int j, struct rng *rng) {
     struct demo_text *answer = &d->answer[i][j];
     bool fresh = false;
     answer->start = d->texts.length;
@@ -92,8 +86,7 @@ static void make_answer(struct demo *d, int i, int j, struct rng *rng)
     }
 }
 
-static int make_texts(struct demo *d, uint64_t seed, struct err *err)
-{
+static int make_texts(struct demo *d, uint64_t seed, struct err *err) {
     struct rng rng;
     rng_init(&rng, seed, STREAM_TEXTS);
     for (int i = 0; i < DEMO_PROMPTS; i++) {
@@ -106,8 +99,7 @@ static int make_texts(struct demo *d, uint64_t seed, struct err *err)
     return d->texts.failed ? err_memory(err) : 0;
 }
 
-static void make_order(struct demo *d, uint64_t seed)
-{
+static void make_order(struct demo *d, uint64_t seed) {
     struct rng rng;
     int row = 0;
     for (int person = 0; person < PEOPLE; person++)
@@ -117,14 +109,12 @@ static void make_order(struct demo *d, uint64_t seed)
     rng_shuffle(&rng, d->order, ROWS);
 }
 
-static void give(struct record *r, enum record_member member)
-{
+static void give(struct record *r, enum record_member member) {
     r->seen.given |= (uint64_t)1 << member;
 }
 
 /* A UUIDv7 of the judgement's time and the seed's random numbers: loading the demo twice stores it once. */
-static struct uuid id_of(int64_t time_us, struct rng *rng)
-{
+static struct uuid id_of(int64_t time_us, struct rng *rng) {
     struct uuid id;
     uint64_t ms = (uint64_t)time_us / 1000, low = rng_u64(rng);
     uint32_t high = rng_u32(rng);
@@ -139,8 +129,7 @@ static struct uuid id_of(int64_t time_us, struct rng *rng)
 }
 
 /* What `person` says of two answers whose log-lengths are given. */
-static void judge(struct record *r, int person, double log_a, double log_b, struct rng *rng)
-{
+static void judge(struct record *r, int person, double log_a, double log_b, struct rng *rng) {
     double u = rng_uniform(rng), whim = rng_uniform(rng);
     double taste = likes_short(person) ? -TASTE : TASTE;
     double felt = taste * (log_a - log_b) + log((u + 1e-12) / (1 - u));
@@ -162,8 +151,7 @@ static void judge(struct record *r, int person, double log_a, double log_b, stru
     }
 }
 
-static void add_row(struct demo *d, int row)
-{
+static void add_row(struct demo *d, int row) {
     struct record r = {0};
     struct rng *rng = &d->rng;
     char name[NAME_SIZE];
@@ -183,14 +171,14 @@ static void add_row(struct demo *d, int row)
     judge(&r, person, first->log_words, second->log_words, rng);
     r.shown_first = rng_below(rng, 2) ? SIDE_A : SIDE_B;
     give(&r, RECORD_SHOWN_FIRST);
-    r.duration_ms = (int64_t)(4000 * exp(0.5 * rng_normal(rng)) + 90 * (exp(first->log_words) + exp(second->log_words)));
+    r.duration_ms =
+        (int64_t)(4000 * exp(0.5 * rng_normal(rng)) + 90 * (exp(first->log_words) + exp(second->log_words)));
     give(&r, RECORD_DURATION_MS);
     json_write(&d->line, &record_shape, &r);
     buf_char(&d->line, '\n');
 }
 
-static int write_rows(struct demo *d, FILE *out, struct err *err)
-{
+static int write_rows(struct demo *d, FILE *out, struct err *err) {
     for (int row = 0; row < ROWS; row++) {
         buf_clear(&d->line);
         add_row(d, row);
@@ -203,8 +191,7 @@ static int write_rows(struct demo *d, FILE *out, struct err *err)
 }
 
 /* The answer key: {"annotator", "group", "comparisons"} a line, in the order of the names. */
-static int write_key(const char *path, struct err *err)
-{
+static int write_key(const char *path, struct err *err) {
     FILE *file = fopen(path, "w");
     if (!file)
         return err_errno(err, "%s", path);
@@ -219,8 +206,7 @@ static int write_key(const char *path, struct err *err)
     return fclose(file) != 0 || failed ? err_errno(err, "%s", path) : 0;
 }
 
-static int demo_write(uint64_t seed, const char *key, struct err *err)
-{
+static int demo_write(uint64_t seed, const char *key, struct err *err) {
     struct demo *d = mem_zeroed(1, sizeof *d);
     if (!d)
         return err_memory(err);
@@ -237,19 +223,18 @@ static int demo_write(uint64_t seed, const char *key, struct err *err)
     return status;
 }
 
-static int usage(FILE *out)
-{
-    fprintf(out, "usage: egalign demo [--seed N] [--key FILE]\n\n"
-                 "Writes the comparisons of a demo population as NDJSON: %d people who like short answers, %d who like\n"
-                 "thorough ones, %d newcomers with too little to go by; %d comparisons of short texts by three policies.\n\n"
-                 "  --seed N    another population of the same kind (default 1)\n"
-                 "  --key FILE  also writes who likes what, one JSON object a line\n",
+static int usage(FILE *out) {
+    fprintf(out,
+            "usage: egalign demo [--seed N] [--key FILE]\n\n"
+            "Writes the comparisons of a demo population as NDJSON: %d people who like short answers, %d who like\n"
+            "thorough ones, %d newcomers with too little to go by; %d comparisons of short texts by three policies.\n\n"
+            "  --seed N    another population of the same kind (default 1)\n"
+            "  --key FILE  also writes who likes what, one JSON object a line\n",
             CONCISE, DETAILED, NEWCOMERS, ROWS);
     return out == stdout ? 0 : 2;
 }
 
-int command_demo(int argc, char **argv)
-{
+int command_demo(int argc, char **argv) {
     struct err err;
     int64_t seed = 1;
     const char *key = NULL;

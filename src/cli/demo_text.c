@@ -23,12 +23,14 @@ static const struct thing things[] = {
     {"a garden fork", "a bucket of sand", "a little engine oil", "rust", "an orange bloom", "hanging on the wall"},
     {"a wooden table", "a cloth wrung nearly dry", "hard wax", "standing water", "a pale ring",
      "away from the radiator"},
-    {"a kettle", "vinegar and water", "a rinse with fresh water", "limescale", "white flakes", "empty, with its lid off"},
+    {"a kettle", "vinegar and water", "a rinse with fresh water", "limescale", "white flakes",
+     "empty, with its lid off"},
     {"a raincoat", "a mild soap", "a waterproofing spray", "fabric softener", "water that no longer beads",
      "on a wide hanger"},
     {"a kitchen knife", "warm water by hand", "a whetstone", "the dishwasher", "a tomato that squashes",
      "on a magnetic strip"},
-    {"a straw hat", "a soft dry brush", "steam from a kettle", "heavy rain", "a crack in the brim", "upside down in a box"},
+    {"a straw hat", "a soft dry brush", "steam from a kettle", "heavy rain", "a crack in the brim",
+     "upside down in a box"},
     {"a tent", "a sponge and clear water", "seam sealer", "mildew", "a musty smell", "loosely in a cotton bag"},
     {"a violin bow", "a dry cotton cloth", "rosin", "damp air", "hairs that come loose", "slackened in its case"},
     {"a fountain pen", "lukewarm water", "a full drink of good ink", "dried ink", "a scratchy line", "with its nib up"},
@@ -48,7 +50,7 @@ static const struct {
 };
 
 enum { THINGS = sizeof things / sizeof things[0], QUESTIONS = sizeof questions / sizeof questions[0] };
-_Static_assert(THINGS * QUESTIONS == DEMO_PROMPTS, "a prompt for every thing and question");
+_Static_assert(THINGS *QUESTIONS == DEMO_PROMPTS, "a prompt for every thing and question");
 
 static const char *const details[] = {
     "That matters because {e} does its work slowly, long before anybody sees it.",
@@ -72,11 +74,9 @@ static const char in_short[] = "\n\nIn short:\n- clean it with {w}\n- finish wit
 static const struct {
     uint32_t least, most;
     bool summary;
-} styles[DEMO_STYLES] = {
-    [DEMO_BRIEF] = {0, 1, false}, [DEMO_PLAIN] = {1, 4, false}, [DEMO_THOROUGH] = {4, 7, true}};
+} styles[DEMO_STYLES] = {[DEMO_BRIEF] = {0, 1, false}, [DEMO_PLAIN] = {1, 4, false}, [DEMO_THOROUGH] = {4, 7, true}};
 
-static const char *slot(const struct thing *thing, char letter)
-{
+static const char *slot(const struct thing *thing, char letter) {
     switch (letter) {
     case 'n':
         return thing->name;
@@ -94,8 +94,7 @@ static const char *slot(const struct thing *thing, char letter)
 }
 
 /* Appends the template with its slots filled. */
-static void fill(struct buf *out, const char *template, const struct thing *thing)
-{
+static void fill(struct buf *out, const char *template, const struct thing *thing) {
     for (const char *brace; (brace = strchr(template, '{')); template = brace + 3) {
         buf_add(out, template, (size_t)(brace - template));
         buf_text(out, slot(thing, brace[1]));
@@ -103,21 +102,18 @@ static void fill(struct buf *out, const char *template, const struct thing *thin
     buf_text(out, template);
 }
 
-void demo_prompt(struct buf *out, int index)
-{
+void demo_prompt(struct buf *out, int index) {
     fill(out, questions[index % QUESTIONS].prompt, &things[index / QUESTIONS]);
 }
 
-static int words_of(const char *text, size_t length)
-{
+static int words_of(const char *text, size_t length) {
     int words = 0;
     for (size_t i = 0; i < length; i++)
         words += text[i] > ' ' && (i == 0 || text[i - 1] <= ' ');
     return words;
 }
 
-int demo_response(struct buf *out, int index, enum demo_style style, struct rng *rng)
-{
+int demo_response(struct buf *out, int index, enum demo_style style, struct rng *rng) {
     const struct thing *thing = &things[index / QUESTIONS];
     size_t start = out->length;
     uint32_t order[DETAILS];

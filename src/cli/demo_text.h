@@ -2,7 +2,8 @@
  *
  * Sixteen things of a household times five questions make the prompts. A response answers the question in one sentence
  * and goes on for as many sentences as its style has, so that how long-winded a response is can be told from its text
- * alone. It refuses to be realistic beyond that. The same random stream gives the same texts. Thread rule: none shared. */
+ * alone. It refuses to be realistic beyond that. The same random stream gives the same texts. Thread rule: none shared.
+ */
 #ifndef EGALIGN_CLI_DEMO_TEXT_H
 #define EGALIGN_CLI_DEMO_TEXT_H
 
