@@ -1,0 +1,157 @@
+// Draws a win-rates document. Knows the document and the page's style sheet; asks nobody for anything.
+
+const SVG = "http://www.w3.org/2000/svg";
+const COLOURS = 8;
+const MANY_POLICIES = 4;
+let chosen = null; // the policy whose comparisons are shown, where there are too many pairs for all
+
+/** An element: node("p", {class: "soft"}, "text", other, ...). Text is never read as HTML. */
+function node(name, attributes = {}, ...children) {
+  const made = document.createElement(name);
+  for (const [key, value] of Object.entries(attributes)) if (value !== null) made.setAttribute(key, value);
+  made.append(...children.filter((child) => child !== null));
+  return made;
+}
+
+function shape(name, attributes) {
+  const made = document.createElementNS(SVG, name);
+  for (const [key, value] of Object.entries(attributes)) made.setAttribute(key, value);
+  return made;
+}
+
+const percent = (share) => (share === null || share === undefined ? "–" : `${Math.round(share * 100)} %`);
+const interval = (p) => (p.n > 0 ? `${Math.round(p.low * 100)} – ${Math.round(p.high * 100)} %` : "no data");
+const count = (n, one, many) => `${Math.round(n).toLocaleString("en")} ${Math.round(n) === 1 ? one : many}`;
+const colour = (group) => `g${group.colour % COLOURS}`;
+const nameOf = (group) => group.name || `Group ${group.ordinal + 1}`;
+
+/** A proportion as a dot on 0 .. 100 %, its interval as a band, one half as a dashed line. The numbers stand beside it. */
+function range(p) {
+  const at = (share) => `${(share * 100).toFixed(2)}%`;
+  const svg = shape("svg", { class: "range", "aria-hidden": "true", focusable: "false" });
+  svg.append(shape("line", { class: "track", x1: "0%", x2: "100%", y1: "50%", y2: "50%" }));
+  svg.append(shape("line", { class: "half", x1: "50%", x2: "50%", y1: "10%", y2: "90%" }));
+  if (p.n > 0) {
+    svg.append(shape("line", { class: "span", x1: at(p.low), x2: at(p.high), y1: "50%", y2: "50%" }));
+    svg.append(shape("circle", { class: "value", cx: at(p.rate), cy: "50%", r: "5" }));
+  }
+  return svg;
+}
+
+function row(label, style, p) {
+  return node("tr", { class: style },
+    node("th", { scope: "row" }, label),
+    node("td", { class: "chart" }, range(p)),
+    node("td", { class: "figure rate" }, node("strong", {}, p.n > 0 ? percent(p.rate) : "–")),
+    node("td", { class: "figure interval" }, interval(p)),
+    node("td", { class: "figure count" }, Math.round(p.n).toLocaleString("en")));
+}
+
+function rates(caption, rows) {
+  return node("div", { class: "scroll" }, node("table", { class: "rates" },
+    node("caption", {}, caption),
+    node("thead", {}, node("tr", {},
+      node("th", { scope: "col" }, ""),
+      node("th", { scope: "col", class: "soft" }, node("span", { class: "axis" }, node("span", {}, "0"), node("span", {}, "50"), node("span", {}, "100 %"))),
+      node("th", { scope: "col", class: "figure" }, "rate"),
+      node("th", { scope: "col", class: "figure" }, "95 % interval"),
+      node("th", { scope: "col", class: "figure" }, "n"))),
+    node("tbody", {}, ...rows)));
+}
+
+const label = (group) => node("span", { class: "name" }, node("span", { class: "dot" }), nameOf(group));
+
+function card(group) {
+  const { group: own, single } = group.accuracy;
+  return node("article", { class: `card group ${colour(group)}` },
+    node("header", {},
+      node("h3", {}, label(group)),
+      group.worst_off ? node("span", { class: "flag" }, "worst off") : null),
+    node("p", { class: "soft" }, `${count(group.size, "person", "people")} · ${percent(group.weight)} of the population`),
+    rates("Judgements predicted correctly", [
+      row("own reward", colour(group), own),
+      row("one for all", "pooled", single)]));
+}
+
+/** What the figures come to, in a sentence or two. */
+function verdict(doc) {
+  if (doc.k <= 1) return "One group suffices: nothing in the judgements asks for more than one taste.";
+  const worst = doc.groups.find((group) => group.worst_off);
+  const found = `There are ${doc.k} groups of taste among ${count(doc.groups.reduce((sum, g) => sum + g.size, 0), "person", "people")}.`;
+  if (!worst || !(worst.accuracy.single.n > 0)) return found;
+  return `${found} One reward for all predicts ${percent(worst.accuracy.single.rate)} of the judgements of ` +
+    `${nameOf(worst)}, the worst-off group; the group's own reward predicts ${percent(worst.accuracy.group.rate)}.`;
+}
+
+function headline(doc) {
+  if (doc.k <= 1) return "One taste for all";
+  return `${doc.k} groups of taste`;
+}
+
+/** [[a, b], ...]: every pair once, or those of one policy when there are many. */
+function pairsOf(policies) {
+  if (policies.length > MANY_POLICIES) return policies.filter((p) => p !== chosen).map((p) => [chosen, p]);
+  return policies.flatMap((a, i) => policies.slice(i + 1).map((b) => [a, b]));
+}
+
+function pairCard(doc, [a, b]) {
+  const rows = doc.groups.flatMap((group) => {
+    const found = doc.win_rates.find((w) => w.group === group.id && w.policy === a && w.opponent === b);
+    return found ? [row(label(group), colour(group), found)] : [];
+  });
+  return rows.length ? node("article", { class: "card" }, rates(`${a} wins against ${b}`, rows)) : null;
+}
+
+function winRateSection(doc, again) {
+  const policies = doc.policies;
+  if (policies.length < 2) {
+    return node("section", { class: "section" }, node("h2", {}, "Win rates"),
+      node("p", { class: "soft" }, "Responses must name their policy, and two policies must meet, for there to be win rates."));
+  }
+  if (!policies.includes(chosen)) chosen = policies[0];
+  let chooser = null;
+  if (policies.length > MANY_POLICIES) {
+    const select = node("select", { id: "policy" }, ...policies.map((p) => node("option", p === chosen ? { selected: "" } : {}, p)));
+    select.addEventListener("change", () => ((chosen = select.value), again()));
+    chooser = node("p", { class: "choose" }, node("label", { for: "policy" }, "Win rates of"), select);
+  }
+  return node("section", { class: "section" },
+    node("h2", {}, "Win rates between policies, by group"),
+    node("p", { class: "soft" }, "How often people of a group prefer the one to the other; a tie is half a win. The band is the 95 % interval, n the judgements it rests on."),
+    chooser,
+    node("div", { class: "pairs" }, ...pairsOf(policies).map((pair) => pairCard(doc, pair))));
+}
+
+function insufficient(doc) {
+  const lacking = Object.entries(doc.missing || {}).map(([what, n]) =>
+    node("li", {}, typeof n === "number" ? `${n.toLocaleString("en")} more ${what.replaceAll("_", " ")}` : `${what.replaceAll("_", " ")}: ${n}`));
+  return node("section", { class: "card head" },
+    node("h1", {}, "Not enough judgements yet"),
+    node("p", { class: "lead" }, "Groups appear here once there is a fit of this project's comparisons."),
+    lacking.length ? node("p", {}, "What is missing:") : null,
+    lacking.length ? node("ul", {}, ...lacking) : null);
+}
+
+function asOf(doc) {
+  const time = new Date(doc.as_of);
+  return node("p", { class: "note" }, "As of ",
+    node("time", { datetime: doc.as_of }, Number.isNaN(time.getTime()) ? String(doc.as_of) : time.toLocaleString([], { dateStyle: "medium", timeStyle: "short" })),
+    ` · fit ${doc.fit_id}`);
+}
+
+/** Replaces what `place` shows by the document. */
+export function draw(place, doc) {
+  if (doc.status !== "ready") {
+    place.replaceChildren(insufficient(doc));
+    return;
+  }
+  const again = () => {
+    draw(place, doc);
+    document.getElementById("policy")?.focus();
+  };
+  place.replaceChildren(
+    node("section", { class: "head" }, node("h1", {}, headline(doc)), node("p", { class: "lead" }, verdict(doc)), asOf(doc)),
+    node("section", { class: "section" }, node("h2", {}, doc.k > 1 ? "The groups" : "The group"),
+      node("div", { class: "groups" }, ...doc.groups.map(card))),
+    winRateSection(doc, again));
+}
