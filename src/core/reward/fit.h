@@ -147,8 +147,7 @@ struct fit {
     uint64_t seed;
     int threads;
     char blas[96];
-    struct fit_model *model; /* what fit_save writes */
-    void *block;             /* memory behind the pointers above */
+    struct fit_model *model; /* what fit_save writes, and the memory behind the pointers above */
 };
 
 /* Fits. ERR_INSUFFICIENT_DATA (fewer than 2 annotators with comparisons, or 10 comparisons), ERR_INVALID_VALUE
