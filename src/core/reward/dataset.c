@@ -130,7 +130,7 @@ int dataset_add_comparison(struct dataset *ds, const struct comparison *c, struc
                        c->a < 0 || c->a >= ds->responses ? c->a : c->b);
     if (c->a == c->b || ds->item_of[c->a] != ds->item_of[c->b])
         return err_set(err, ERR_INVALID_VALUE, "a comparison needs two different responses of one item");
-    if ((int)c->outcome < OUTCOME_A || c->outcome > OUTCOME_BOTH_BAD || c->strength < 0 || c->strength > 3)
+    if ((int)c->outcome < CHOICE_A || c->outcome > CHOICE_BOTH_BAD || c->strength < 0 || c->strength > 3)
         return err_set(err, ERR_INVALID_VALUE, "outcome %d or strength %d is out of range", (int)c->outcome,
                        c->strength);
     if (grow((void **)&ds->comparison, ds->comparisons, &ds->comparison_room, sizeof *ds->comparison, err) < 0)

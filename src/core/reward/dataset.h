@@ -15,12 +15,12 @@
 #include "base/err.h"
 #include "base/str.h"
 
-enum outcome { OUTCOME_A, OUTCOME_B, OUTCOME_TIE, OUTCOME_BOTH_BAD };
+enum choice { CHOICE_A, CHOICE_B, CHOICE_TIE, CHOICE_BOTH_BAD };
 
 struct comparison {
     int annotator;
     int a, b;     /* responses of one item; a != b */
-    enum outcome outcome; /* both_bad says nothing about the order and is fitted as a tie */
+    enum choice outcome; /* both_bad says nothing about the order and is fitted as a tie */
     int strength; /* 0: not given; 1 .. 3 */
 };
 

@@ -163,10 +163,10 @@ static int number_pairs(struct design *d, struct err *err)
 static void take_comparison(const struct dataset *ds, int from, bool strength_weights, struct design *d, int to)
 {
     const struct comparison *c = &ds->comparison[from];
-    bool b_wins = c->outcome == OUTCOME_B;
+    bool b_wins = c->outcome == CHOICE_B;
     d->plus[to] = b_wins ? c->b : c->a;
     d->minus[to] = b_wins ? c->a : c->b;
-    d->tie[to] = c->outcome == OUTCOME_TIE || c->outcome == OUTCOME_BOTH_BAD;
+    d->tie[to] = c->outcome == CHOICE_TIE || c->outcome == CHOICE_BOTH_BAD;
     d->ties += d->tie[to];
     d->weight[to] = strength_weights && c->strength ? (float)c->strength / 2 : 1;
     d->item[to] = ds->item_of[c->a];
