@@ -178,3 +178,42 @@ int judgement_of_record(const struct record *record, const struct uuid *project,
     take_digest(ret);
     return 0;
 }
+
+/* Its texts: those that end up in the database. */
+enum { TEXTS = 9 };
+
+static void list_texts(struct judgement *j, struct str *ret[TEXTS])
+{
+    struct str *texts[TEXTS] = {&j->annotator_name, &j->prompt,      &j->a.text,  &j->a.policy, &j->b.text,
+                                &j->b.policy,       &j->skip_reason, &j->reasons, &j->meta};
+    memcpy(ret, texts, sizeof texts);
+}
+
+size_t judgement_bytes(const struct judgement *j)
+{
+    struct judgement copy = *j;
+    struct str *texts[TEXTS];
+    size_t sum = 0;
+    list_texts(&copy, texts);
+    for (int i = 0; i < TEXTS; i++)
+        sum += texts[i]->ptr ? texts[i]->len : 0;
+    return sum;
+}
+
+int judgement_copy(const struct judgement *j, struct arena *arena, struct judgement *ret, struct err *err)
+{
+    struct str *texts[TEXTS];
+    *ret = *j;
+    char *room = arena_alloc(arena, judgement_bytes(j) + 1);
+    if (!room)
+        return err_memory(err);
+    list_texts(ret, texts);
+    for (int i = 0; i < TEXTS; i++) {
+        if (!texts[i]->ptr)
+            continue;
+        memcpy(room, texts[i]->ptr, texts[i]->len);
+        texts[i]->ptr = room;
+        room += texts[i]->len;
+    }
+    return 0;
+}

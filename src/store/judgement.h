@@ -20,6 +20,13 @@
 
 enum { JUDGEMENT_DIGEST = 16, JUDGEMENT_ABSENT = -1 };
 
+/* What became of it. */
+enum judgement_verdict {
+    JUDGEMENT_STORED,   /* committed and flushed */
+    JUDGEMENT_REPLAYED, /* the same was stored before */
+    JUDGEMENT_REFUSED   /* ERR_CONFLICT, ERR_UNKNOWN_REFERENCE, ERR_DATABASE_DOWN, ERR_STORAGE_FULL ... */
+};
+
 struct judgement_response {
     struct uuid id;
     struct str text, policy; /* text.ptr is NULL when the record names an id; policy.ptr NULL when not told */
@@ -48,5 +55,11 @@ struct judgement {
  * b are the same response, or when a value cannot be stored. */
 int judgement_of_record(const struct record *record, const struct uuid *project, const struct uuid *id,
                         struct arena *arena, struct judgement *ret, struct err *err);
+
+/* Bytes of text that it carries: what it costs to send. */
+size_t judgement_bytes(const struct judgement *j);
+
+/* Copies it with all its texts into the arena. */
+int judgement_copy(const struct judgement *j, struct arena *arena, struct judgement *ret, struct err *err);
 
 #endif
