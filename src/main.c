@@ -8,6 +8,7 @@
 static const struct command commands[] = {
     {"demo", "write a demo population of known taste as NDJSON", command_demo},
     {"docs", "print a page of the generated documentation", command_docs},
+    {"migrate", "bring the database to the schema of this program", command_migrate},
 };
 
 enum { COMMANDS = sizeof commands / sizeof commands[0] };

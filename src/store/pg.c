@@ -360,6 +360,12 @@ bool pg_idle(const struct pg *pg)
     return pg_alive(pg) && PQtransactionStatus(pg->conn) == PQTRANS_IDLE;
 }
 
+bool pg_quiet(const struct pg *pg)
+{
+    struct pollfd p = {.fd = pg_socket(pg), .events = POLLIN};
+    return pg_idle(pg) && poll(&p, 1, 0) == 0;
+}
+
 int pg_version(const struct pg *pg)
 {
     return pg->conn ? PQserverVersion(pg->conn) : 0;

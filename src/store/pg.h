@@ -48,6 +48,7 @@ void pg_set_deadline(struct pg *pg, int64_t deadline_ns); /* for all that follow
 bool pg_alive(const struct pg *pg);   /* false after a lost connection or a missed deadline: only pg_close helps */
 bool pg_missed(const struct pg *pg);  /* it died of a missed deadline */
 bool pg_idle(const struct pg *pg);    /* alive and in no transaction */
+bool pg_quiet(const struct pg *pg);   /* idle, and the server has sent nothing since: not even that it closes */
 int pg_version(const struct pg *pg);  /* server version, e.g. 150020 */
 int pg_backend_pid(const struct pg *pg);
 int pg_socket(const struct pg *pg);   /* for poll(2); -1 when not alive */

@@ -91,13 +91,11 @@ static void note_failure(struct pool *pool)
     pool->not_before_ns = clock_mono_ns() + ns;
 }
 
-/* Under the lock: what a thread that wants a connection does next. */
-enum step { USE_IDLE, CONNECT, WAIT, REFUSE };
+/* Under the lock: what a thread does that wants a connection when none is idle. */
+enum step { CONNECT, WAIT, REFUSE };
 
 static enum step next_step(const struct pool *pool)
 {
-    if (pool->idles > 0)
-        return USE_IDLE;
     if (pool->failures > 0 && (pool->trying || clock_mono_ns() < pool->not_before_ns))
         return REFUSE;
     return pool->open < pool->options.size ? CONNECT : WAIT;
@@ -140,6 +138,19 @@ int64_t pool_deadline(const struct pool *pool)
     return pg_deadline(pool->options.deadline_ms);
 }
 
+/* Under the lock: an idle connection whose server went away meanwhile gives up its place. NULL when none is left. */
+static struct pg *take_idle(struct pool *pool)
+{
+    while (pool->idles > 0) {
+        struct pg *pg = pool->idle[--pool->idles];
+        if (pg_quiet(pg))
+            return pg;
+        pg_close(pg);
+        pool->open--;
+    }
+    return NULL;
+}
+
 int pool_take(struct pool *pool, int64_t deadline_ns, struct pg **ret, struct err *err)
 {
     if (deadline_ns == 0)
@@ -147,13 +158,11 @@ int pool_take(struct pool *pool, int64_t deadline_ns, struct pg **ret, struct er
     int status = 0;
     enum step step;
     pthread_mutex_lock(&pool->lock);
-    while ((step = next_step(pool)) == WAIT && status == 0)
+    while (!(*ret = take_idle(pool)) && (step = next_step(pool)) == WAIT && status == 0)
         status = wait_given(pool, deadline_ns, err);
-    if (status == 0 && step == USE_IDLE)
-        *ret = pool->idle[--pool->idles];
-    else if (status == 0 && step == CONNECT)
+    if (!*ret && status == 0 && step == CONNECT)
         status = connect_one(pool, deadline_ns, ret, err);
-    else if (status == 0)
+    else if (!*ret && status == 0)
         status = err_set(err, ERR_DATABASE_DOWN, "database: it cannot be reached; the next attempt comes shortly");
     pthread_mutex_unlock(&pool->lock);
     if (status == 0)
