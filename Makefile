@@ -28,6 +28,11 @@ CFLAGS   += -std=gnu11 $(FLAGS_$(FLAVOUR)) $(WARNINGS) $(HARDEN) -pthread -fno-m
 LDLIBS   += $(shell pkg-config --libs $(PACKAGES)) -lm -pthread
 LDFLAGS  += $(LINKHARD) $(SANITIZE)
 
+# Loops that must vectorise. No -ffast-math: a NaN must be seen.
+VECTORISE := -O3 -fopenmp-simd -fno-trapping-math
+CFLAGS_src/core/lm/kernels_portable.c := $(VECTORISE)
+CFLAGS_src/core/lm/kernels_avx2.c     := $(VECTORISE) $(if $(findstring x86_64,$(shell uname -m)),-mavx2 -mfma)
+
 SOURCES  := $(sort $(shell find src -name '*.c'))
 OBJECTS  := $(SOURCES:%.c=$B/%.o)
 LIBRARY  := $(filter-out $B/src/main.o,$(OBJECTS))
