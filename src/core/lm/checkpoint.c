@@ -1,0 +1,240 @@
+#include "core/lm/checkpoint.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "base/buf.h"
+#include "base/mem.h"
+#include "base/str.h"
+#include "core/lm/config_json.h"
+#include "core/lm/replace.h"
+
+enum { MAX_PATH = 4096, MAX_COPIED = 64 << 20 };
+
+static int join(char *path, const char *folder, const char *name, struct err *err)
+{
+    if ((size_t)snprintf(path, MAX_PATH, "%s/%s", folder, name) >= MAX_PATH)
+        return err_set(err, ERR_BAD_FILE, "the name of the folder is too long");
+    return 0;
+}
+
+/* The whole of a file of at most `most` bytes; 1 when it is not there. */
+static int read_file(const char *path, size_t most, struct buf *out, struct err *err)
+{
+    FILE *file = fopen(path, "rbe");
+    if (!file)
+        return errno == ENOENT ? 1 : err_errno(err, "cannot open %s", path);
+    size_t n;
+    do {
+        char chunk[4096];
+        n = fread(chunk, 1, sizeof chunk, file);
+        buf_add(out, chunk, n);
+    } while (n > 0 && out->length <= most && !out->failed);
+    int result = 0;
+    if (ferror(file))
+        result = err_errno(err, "cannot read %s", path);
+    else if (out->failed)
+        result = err_memory(err);
+    else if (out->length > most)
+        result = err_set(err, ERR_BAD_FILE, "%s is larger than %zu bytes", path, most);
+    fclose(file);
+    return result;
+}
+
+static int read_config_file(const char *folder, struct lm_shape *ret, struct err *err)
+{
+    char path[MAX_PATH];
+    struct buf text = {0};
+    if (join(path, folder, "config.json", err) < 0)
+        return -1;
+    int result = read_file(path, CONFIG_JSON_MAX, &text, err);
+    if (result > 0)
+        result = err_set(err, ERR_BAD_FILE, "%s has no config.json", folder);
+    else if (result == 0)
+        result = checkpoint_config(text.data ? text.data : "", text.length, ret, err);
+    buf_free(&text);
+    return result;
+}
+
+/* `name` without its leading "transformer." or "model.". */
+static const char *short_name(const char *name)
+{
+    const char *const prefixes[] = {"transformer.", "model."};
+    for (size_t i = 0; i < sizeof prefixes / sizeof prefixes[0]; i++)
+        if (strncmp(name, prefixes[i], strlen(prefixes[i])) == 0)
+            return name + strlen(prefixes[i]);
+    return name;
+}
+
+static const struct safetensor *find(const struct safetensors *files, const char *name)
+{
+    const struct safetensor *t = safetensors_find(files, name);
+    return t ? t : safetensors_find(files, short_name(name));
+}
+
+/* The number of scalar heads is the height of score.weight. */
+static int read_scalars(const struct safetensors *files, struct lm_shape *s, struct err *err)
+{
+    const struct safetensor *t = safetensors_find(files, "score.weight");
+    if (t && (t->rank != 2 || t->shape[0] < 1 || t->shape[0] > 1024))
+        return err_set(err, ERR_BAD_FILE, "score.weight has not 1 .. 1024 rows");
+    s->scalars = t ? (int)t->shape[0] : 0;
+    return 0;
+}
+
+int checkpoint_shape(const char *folder, struct lm_shape *ret, struct err *err)
+{
+    if (read_config_file(folder, ret, err) < 0)
+        return -1;
+    struct safetensors *files = safetensors_open_folder(folder, err);
+    int result = files ? read_scalars(files, ret, err) : -1;
+    safetensors_free(files);
+    return result;
+}
+
+/* A tensor that files hold and the computation does not need. */
+static bool is_passed_over(const char *name, const struct lm_shape *s)
+{
+    const char *const ends[] = {".attn.bias", ".attn.masked_bias", ".rotary_emb.inv_freq"};
+    for (size_t i = 0; i < sizeof ends / sizeof ends[0]; i++) {
+        size_t n = strlen(name), e = strlen(ends[i]);
+        if (n > e && strcmp(name + n - e, ends[i]) == 0)
+            return true;
+    }
+    return s->tied && strcmp(name, "lm_head.weight") == 0;
+}
+
+/* Every tensor of the files has a place in the model. */
+static int check_strangers(const struct safetensors *files, const struct lm_layout *l, const struct lm_shape *s,
+                           struct err *err)
+{
+    for (size_t i = 0; i < safetensors_count(files); i++) {
+        const char *name = safetensors_at(files, i)->name;
+        bool known = is_passed_over(name, s);
+        for (int j = 0; j < l->tensor_count && !known; j++)
+            known = strcmp(l->tensors[j].name, name) == 0 || strcmp(short_name(l->tensors[j].name), name) == 0;
+        if (!known)
+            return err_set(err, ERR_BAD_FILE, "tensor \"%.80s\" has no place in this model", name);
+    }
+    return 0;
+}
+
+/* Every tensor of the model is in the files, with its shape. score.bias may be left out: it is 0 then. */
+static int check_tensors(const struct safetensors *files, const struct lm_layout *l, struct err *err)
+{
+    for (int i = 0; i < l->tensor_count; i++) {
+        const struct lm_tensor *want = &l->tensors[i];
+        const struct safetensor *t = find(files, want->name);
+        if (!t && strcmp(want->name, "score.bias") == 0)
+            continue;
+        if (!t)
+            return err_set(err, ERR_BAD_FILE, "tensor \"%s\" is missing", want->name);
+        int rank = want->columns ? 2 : 1;
+        if (t->rank != rank || t->shape[0] != want->rows || (rank == 2 && t->shape[1] != want->columns))
+            return err_set(err, ERR_BAD_FILE, "tensor \"%s\" has the wrong shape; %d x %d is right", want->name,
+                           want->rows, want->columns ? want->columns : 1);
+    }
+    return 0;
+}
+
+static struct lm_model *load(const struct safetensors *files, const struct lm_shape *shape, struct err *err)
+{
+    struct lm_layout layout;
+    if (lm_layout_make(shape, &layout, err) < 0)
+        return NULL;
+    int bad = check_tensors(files, &layout, err) < 0 || check_strangers(files, &layout, shape, err) < 0;
+    lm_layout_free(&layout);
+    struct lm_model *m = bad ? NULL : lm_model_new(shape, err);
+    for (int i = 0; m && i < m->layout.tensor_count; i++) {
+        const struct safetensor *t = find(files, m->layout.tensors[i].name);
+        if (t && safetensors_read(t, m->weights + m->layout.tensors[i].offset, err) < 0) {
+            lm_model_free(m);
+            m = NULL;
+        }
+    }
+    return m;
+}
+
+struct lm_model *checkpoint_load(const char *folder, struct err *err)
+{
+    struct lm_shape shape;
+    if (read_config_file(folder, &shape, err) < 0)
+        return NULL;
+    struct safetensors *files = safetensors_open_folder(folder, err);
+    if (!files)
+        return NULL;
+    struct lm_model *m = read_scalars(files, &shape, err) < 0 ? NULL : load(files, &shape, err);
+    if (!m)
+        err_wrap(err, "%s", folder);
+    safetensors_free(files);
+    return m;
+}
+
+static int write_text(FILE *file, void *context, struct err *err)
+{
+    struct str *text = context;
+    return fwrite(text->ptr, 1, text->len, file) == text->len ? 0 : err_errno(err, "cannot write");
+}
+
+static int save_config(const struct lm_model *m, const char *folder, enum safetensors_dtype stored, struct err *err)
+{
+    char path[MAX_PATH];
+    char *text = config_json_compose(&m->shape, stored, err);
+    struct str view = str_of(text);
+    int result = !text || join(path, folder, "config.json", err) < 0 ? -1 : replace_file(path, write_text, &view, err);
+    free(text);
+    return result;
+}
+
+static int copy_companions(const char *from, const char *to, struct err *err)
+{
+    const char *const names[] = {"tokenizer.json",  "tokenizer_config.json",   "vocab.json",        "merges.txt",
+                                 "tokenizer.model", "special_tokens_map.json", "added_tokens.json", "chat_template.jinja",
+                                 "generation_config.json"};
+    int result = 0;
+    for (size_t i = 0; i < sizeof names / sizeof names[0] && result == 0; i++) {
+        char source[MAX_PATH], target[MAX_PATH];
+        struct buf bytes = {0};
+        if (join(source, from, names[i], err) < 0 || join(target, to, names[i], err) < 0)
+            return -1;
+        result = read_file(source, MAX_COPIED, &bytes, err);
+        struct str view = {bytes.data ? bytes.data : "", bytes.length};
+        result = result == 0 ? replace_file(target, write_text, &view, err) : result > 0 ? 0 : result;
+        buf_free(&bytes);
+    }
+    return result;
+}
+
+static int save_weights(const struct lm_model *m, const char *folder, enum safetensors_dtype stored, struct err *err)
+{
+    char path[MAX_PATH];
+    const struct lm_layout *l = &m->layout;
+    struct safetensor *tensors = mem_zeroed((size_t)l->tensor_count, sizeof *tensors);
+    if (!tensors)
+        return err_memory(err);
+    for (int i = 0; i < l->tensor_count; i++) {
+        const struct lm_tensor *t = &l->tensors[i];
+        tensors[i] = (struct safetensor){.name = t->name, .rank = t->columns ? 2 : 1, .shape = {t->rows, t->columns},
+                                         .data = m->weights + t->offset, .count = lm_tensor_count(t)};
+    }
+    int result = join(path, folder, "model.safetensors", err);
+    if (result == 0)
+        result = safetensors_write(path, tensors, (size_t)l->tensor_count, stored, err);
+    mem_free(tensors);
+    return result;
+}
+
+int checkpoint_save(const struct lm_model *m, const char *folder, const char *like, enum safetensors_dtype stored,
+                    struct err *err)
+{
+    if (mkdir(folder, 0755) < 0 && errno != EEXIST)
+        return err_errno(err, "cannot make the folder %s", folder);
+    if (like && strcmp(like, folder) != 0 && copy_companions(like, folder, err) < 0)
+        return -1;
+    if (save_config(m, folder, stored, err) < 0)
+        return -1;
+    return save_weights(m, folder, stored, err);
+}

@@ -1,0 +1,27 @@
+/* model: a shape and its weights in memory.
+ *
+ * One aligned block of floats holds every parameter (see shape.h). The model owns it; runs (transformer.h) only borrow it,
+ * any number at once while nobody writes. It refuses to know of files (checkpoint.h) and of training (adamw.h). */
+#ifndef EGALIGN_CORE_LM_MODEL_H
+#define EGALIGN_CORE_LM_MODEL_H
+
+#include <stdint.h>
+
+#include "base/err.h"
+#include "core/lm/shape.h"
+
+struct lm_model {
+    struct lm_shape shape;
+    struct lm_layout layout;
+    float *weights; /* layout.count floats */
+};
+
+/* A model of zeros. ERR_INVALID_VALUE for an impossible shape, ERR_NO_MEMORY. */
+struct lm_model *lm_model_new(const struct lm_shape *shape, struct err *err);
+void lm_model_free(struct lm_model *m);
+
+/* Random weights as GPT-2 starts: normal of s.d. 0.02, the projections into the residual stream 0.02 / sqrt(2 L), norms
+ * 1, biases and scalar heads 0. Depends on the seed and the shape only. */
+void lm_model_randomize(struct lm_model *m, uint64_t seed);
+
+#endif
