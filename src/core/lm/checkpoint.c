@@ -191,9 +191,11 @@ static int save_config(const struct lm_model *m, const char *folder, enum safete
 
 static int copy_companions(const char *from, const char *to, struct err *err)
 {
-    const char *const names[] = {"tokenizer.json",  "tokenizer_config.json",   "vocab.json",        "merges.txt",
-                                 "tokenizer.model", "special_tokens_map.json", "added_tokens.json", "chat_template.jinja",
-                                 "generation_config.json"};
+    const char *const names[] = {
+        "tokenizer.json",          "tokenizer_config.json", "vocab.json",          "merges.txt",
+        "tokenizer.model",
+        "special_tokens_map.json", "added_tokens.json",     "chat_template.jinja", "generation_config.json",
+    };
     int result = 0;
     for (size_t i = 0; i < sizeof names / sizeof names[0] && result == 0; i++) {
         char source[MAX_PATH], target[MAX_PATH];

@@ -1,10 +1,10 @@
 /* checkpoint: Hugging Face model directories, in and out.
  *
  * Reads config.json (model_type gpt2 or llama) and the weights beside it; names with or without the leading
- * "transformer." or "model.", GPT-2's mask buffers and LLaMA's inv_freq passed over, a tied head left out or repeated, any of
- * F32, F16, BF16. Writes the layout that transformers loads. It refuses, by name, every setting that would change the
- * computation and is not implemented, tensors that the model does not have, and wrong shapes; and it looks at the files
- * before it allocates, so that a huge config costs nothing.
+ * "transformer." or "model.", GPT-2's mask buffers and LLaMA's inv_freq passed over, a tied head left out or repeated,
+ * any of F32, F16, BF16. Writes the layout that transformers loads. It refuses, by name, every setting that would
+ * change the computation and is not implemented, tensors that the model does not have, and wrong shapes; and it looks
+ * at the files before it allocates, so that a huge config costs nothing.
  *
  * No shared state. */
 #ifndef EGALIGN_CORE_LM_CHECKPOINT_H
@@ -26,9 +26,9 @@ int checkpoint_shape(const char *folder, struct lm_shape *ret, struct err *err);
  * ERR_NO_MEMORY, ERR_SYSTEM. */
 struct lm_model *checkpoint_load(const char *folder, struct err *err);
 
-/* Writes `m` into `folder` (made when it is not there) as config.json and model.safetensors, stored as F32 or BF16. With
- * `like`, the tokenizer's files and generation_config.json of that folder are copied too, as far as they are there.
- * Each file is replaced whole, the weights last. */
+/* Writes `m` into `folder` (made when it is not there) as config.json and model.safetensors, stored as F32 or BF16.
+ * With `like`, the tokenizer's files and generation_config.json of that folder are copied too, as far as they are
+ * there. Each file is replaced whole, the weights last. */
 int checkpoint_save(const struct lm_model *m, const char *folder, const char *like, enum safetensors_dtype stored,
                     struct err *err);
 

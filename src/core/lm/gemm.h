@@ -1,11 +1,12 @@
 /* gemm: matrix products of the language-model engine, behind a table of backends chosen at run time.
  *
  * All matrices are row-major float with explicit leading dimensions. The result is cut into blocks whose sizes depend
- * on the shape only, never on the number of threads, and each block is one call of the backend: so a product is the same
- * bit for bit on one thread and on two. It refuses to pick a backend behind the caller's back: a run records the name.
+ * on the shape only, never on the number of threads, and each block is one call of the backend: so a product is the
+ * same bit for bit on one thread and on two. It refuses to pick a backend behind the caller's back: a run records the
+ * name.
  *
- * `struct gemm` owns nothing; the pool must outlive it. One product at a time per pool. blas_start must have been called
- * before the "openblas" backend is used. */
+ * `struct gemm` owns nothing; the pool must outlive it. One product at a time per pool. blas_start must have been
+ * called before the "openblas" backend is used. */
 #ifndef EGALIGN_CORE_LM_GEMM_H
 #define EGALIGN_CORE_LM_GEMM_H
 

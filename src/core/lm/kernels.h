@@ -1,8 +1,9 @@
 /* kernels: the element-wise operators of the transformer, on one thread.
  *
- * The same source (kernels_body.h) is compiled twice: kernels_avx2 for CPUs with AVX2 and FMA, kernels_portable for all
- * others. They use their own exp (about 2 ulp) so that loops vectorise, and no -ffast-math: a NaN that goes in comes out.
- * Plain twins that sum in double are in naive.h. Callers cut work into fixed blocks; nothing here knows of threads.
+ * The same source (kernels_body.h) is compiled twice: kernels_avx2 for CPUs with AVX2 and FMA, kernels_portable for
+ * all others. They use their own exp (about 2 ulp) so that loops vectorise, and no -ffast-math: a NaN that goes in
+ * comes out. Plain twins that sum in double are in naive.h. Callers cut work into fixed blocks; nothing here knows of
+ * threads.
  *
  * Shapes: n elements or D columns of one token, unless a shape is given. Buffers do not overlap unless said. */
 #ifndef EGALIGN_CORE_LM_KERNELS_H

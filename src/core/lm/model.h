@@ -1,7 +1,7 @@
 /* model: a shape and its weights in memory.
  *
- * One aligned block of floats holds every parameter (see shape.h). The model owns it; runs (transformer.h) only borrow it,
- * any number at once while nobody writes. It refuses to know of files (checkpoint.h) and of training (adamw.h). */
+ * One aligned block of floats holds every parameter (see shape.h). The model owns it; runs (transformer.h) only borrow
+ * it, any number at once while nobody writes. It refuses to know of files (checkpoint.h) and of training (adamw.h). */
 #ifndef EGALIGN_CORE_LM_MODEL_H
 #define EGALIGN_CORE_LM_MODEL_H
 

@@ -30,8 +30,9 @@ void naive_choose(size_t n, double temperature, const double *logits, int target
  * position * theta^(-2i/width). In place. */
 void naive_rotate(size_t heads, size_t width, double theta, int position, double *x);
 
-/* Causal attention of one sequence of T tokens. qkv: [T][(heads + 2 kv_heads) width], query heads first, then keys, then
- * values; query head h reads key head h / (heads / kv_heads). out: [T][heads width]. `row` is scratch of T numbers. */
+/* Causal attention of one sequence of T tokens. qkv: [T][(heads + 2 kv_heads) width], query heads first, then keys,
+ * then values; query head h reads key head h / (heads / kv_heads). out: [T][heads width]. `row` is scratch of T
+ * numbers. */
 void naive_attention(int T, int heads, int kv_heads, int width, const double *qkv, double *out, double *row);
 
 #endif

@@ -1,13 +1,13 @@
 /* safetensors: weights in files, read through mmap and written whole or not at all.
  *
- * A file is: u64 little-endian length of the header, the header (a JSON object of name -> {dtype, shape, data_offsets},
- * and "__metadata__"), then the data (github.com/huggingface/safetensors, README "Format"). The reader treats it as
- * hostile: it bounds the header, and refuses duplicate names, unknown dtypes, ranks above 8, sizes that overflow or do not
- * equal shape x dtype, tensors that overlap, leave gaps, or end beyond the file. It refuses to guess: what is wrong is
- * named. It does not guard against a file that is cut while it is mapped.
+ * A file is: u64 little-endian length of the header, the header (a JSON object of name -> {dtype, shape,
+ * data_offsets}, and "__metadata__"), then the data (github.com/huggingface/safetensors, README "Format"). The reader
+ * treats it as hostile: it bounds the header, and refuses duplicate names, unknown dtypes, ranks above 8, sizes that
+ * overflow or do not equal shape x dtype, tensors that overlap, leave gaps, or end beyond the file. It refuses to
+ * guess: what is wrong is named. It does not guard against a file that is cut while it is mapped.
  *
- * A `struct safetensors` owns its mappings; every tensor points into them and lives as long. Read-only after opening, so
- * any number of threads may read. */
+ * A `struct safetensors` owns its mappings; every tensor points into them and lives as long. Read-only after opening,
+ * so any number of threads may read. */
 #ifndef EGALIGN_CORE_LM_SAFETENSORS_H
 #define EGALIGN_CORE_LM_SAFETENSORS_H
 
@@ -22,7 +22,7 @@ enum safetensors_dtype {
     DTYPE_F32,
     DTYPE_F16,
     DTYPE_BF16,
-    DTYPE_OTHER /* known by size and listed, but not readable as numbers of ours: F64, integers, booleans, 8-bit floats */
+    DTYPE_OTHER /* known by size and listed, but not readable here: F64, integers, booleans, 8-bit floats */
 };
 
 struct safetensor {
@@ -46,13 +46,15 @@ struct safetensors *safetensors_open(const char *path, struct err *err);
  * Every entry of the index must be in its shard, and no tensor in two. */
 struct safetensors *safetensors_open_folder(const char *folder, struct err *err);
 
+/* Unmaps everything; tensors end with it. */
 void safetensors_free(struct safetensors *s);
 
 size_t safetensors_count(const struct safetensors *s);
 const struct safetensor *safetensors_at(const struct safetensors *s, size_t i); /* in the order of names */
 const struct safetensor *safetensors_find(const struct safetensors *s, const char *name); /* NULL when absent */
 
-/* Converts a tensor into out[count] floats. ERR_BAD_FILE for other dtypes, ERR_NUMERICAL when a weight is not finite. */
+/* Converts a tensor into out[count] floats. ERR_BAD_FILE for other dtypes, ERR_NUMERICAL when a weight is not finite.
+ * */
 int safetensors_read(const struct safetensor *t, float *out, struct err *err);
 
 /* Writes `count` tensors (dtype F32, data of floats) as `stored` (F32, or BF16 rounded to nearest even) to `path`: a

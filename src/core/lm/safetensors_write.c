@@ -37,7 +37,8 @@ static void compose_header(struct buf *out, const struct safetensor *tensors, si
     buf_text(out, "{\"__metadata__\":{\"format\":\"pt\"}");
     for (size_t i = 0; i < count; i++) {
         size_t bytes = tensors[i].count * stored_size(stored);
-        buf_printf(out, ",\"%s\":{\"dtype\":\"%s\",\"shape\":[", tensors[i].name, stored == DTYPE_BF16 ? "BF16" : "F32");
+        buf_printf(out, ",\"%s\":{\"dtype\":\"%s\",\"shape\":[", tensors[i].name,
+                   stored == DTYPE_BF16 ? "BF16" : "F32");
         for (int d = 0; d < tensors[i].rank; d++)
             buf_printf(out, "%s%lld", d ? "," : "", (long long)tensors[i].shape[d]);
         buf_printf(out, "],\"data_offsets\":[%zu,%zu]}", offset, offset + bytes);

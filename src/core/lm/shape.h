@@ -4,9 +4,9 @@
  * Matrices keep the orientation of their file: GPT-2's Conv1D [in, out], LLaMA's Linear [out, in]. What is multiplied
  * together lies together: q, k, v of LLaMA are one matrix of three parts, gate and up are one of two.
  *
- * Order: token embedding, position embedding (GPT-2), the blocks from the bottom up, the last norm, an output head when it
- * is not tied, scalar heads. So what is trained above a frozen trunk is one suffix. Every part begins at a multiple of 16
- * floats; the gaps are 0. A layout is read-only once made; the owner frees it. */
+ * Order: token embedding, position embedding (GPT-2), the blocks from the bottom up, the last norm, an output head
+ * when it is not tied, scalar heads. So what is trained above a frozen trunk is one suffix. Every part begins at a
+ * multiple of 16 floats; the gaps are 0. A layout is read-only once made; the owner frees it. */
 #ifndef EGALIGN_CORE_LM_SHAPE_H
 #define EGALIGN_CORE_LM_SHAPE_H
 
