@@ -2,6 +2,7 @@
 # make FLAVOUR=debug    debug | asan | tsan | release; each has its own folder under build/
 # make test             builds and runs every test (FLAVOUR applies); a line `N passed, N failed` ends it
 # make fuzz             the fuzz targets (clang, libFuzzer), and a bounded run of each
+# make bench            the benchmark programs of bench/
 # make docs             writes the generated pages of docs/ again
 # make install          DESTDIR and PREFIX apply
 FLAVOUR ?= release
@@ -87,6 +88,39 @@ tests: $(TESTS)
 test: $B/egalign tests
 	FLAVOUR=$(FLAVOUR) tests/run
 
+# ---- fuzzing: libFuzzer with ASan and UBSan, the parsers' code compiled apart from the flavours ----
+FUZZ_RUNS    ?= 200000
+FUZZ_SECONDS ?= 120
+FUZZ_FLAGS   := -std=gnu11 -O1 -g -fno-omit-frame-pointer -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=all
+FUZZ_OBJECTS := $(patsubst %.c,build/fuzz/%.o,$(sort $(wildcard src/base/*.c src/formats/*.c)))
+FUZZERS      := $(patsubst tests/fuzz/%.c,build/fuzz/%,$(sort $(wildcard tests/fuzz/*.c)))
+
+build/fuzz/%.o: %.c Makefile
+	@mkdir -p $(@D)
+	@clang $(CPPFLAGS) -DEGALIGN_REVISION='"fuzz"' $(FUZZ_FLAGS) -MMD -MP -c -o $@ $<
+
+build/fuzz/%: tests/fuzz/%.c $(FUZZ_OBJECTS)
+	@echo "  FUZZ $@"
+	@clang $(CPPFLAGS) -Itests $(FUZZ_FLAGS) -fsanitize=fuzzer -MMD -MP -o $@ $< $(FUZZ_OBJECTS) -ljansson -lz -lm -pthread
+
+fuzzers: $(FUZZERS)
+
+fuzz: fuzzers
+	@for f in $(notdir $(FUZZERS)); do mkdir -p build/fuzz/corpus/$$f; echo "  RUN $$f"; \
+	 build/fuzz/$$f -runs=$(FUZZ_RUNS) -max_total_time=$(FUZZ_SECONDS) -max_len=4096 -dict=tests/fuzz/json.dict \
+	   -artifact_prefix=build/fuzz/ -print_final_stats=0 build/fuzz/corpus/$$f tests/fuzz/corpus/$$f >build/fuzz/$$f.log 2>&1 || \
+	   { cat build/fuzz/$$f.log; exit 1; }; grep -h ^Done build/fuzz/$$f.log; done
+
+# ---- benchmarks: bench/NAME.c becomes build/release/bench/NAME; `make bench` builds them, each says how it is run ----
+BENCHES := $(patsubst %.c,$B/%,$(sort $(wildcard bench/*.c)))
+
+$B/bench/%: bench/%.c $B/libegalign.a
+	@mkdir -p $(@D)
+	@echo "  LD $@"
+	@$(CC) $(CPPFLAGS) $(CFLAGS) -MMD -MP $(LDFLAGS) -o $@ $< $B/libegalign.a $(LDLIBS)
+
+bench: $(BENCHES)
+
 docs: $B/egalign
 	@for page in config errors metrics; do $B/egalign docs $$page > docs/$$page.md; done
 
@@ -98,6 +132,6 @@ install: $B/egalign
 clean:
 	rm -rf build
 
--include $(OBJECTS:.o=.d) $(TESTS:=.d)
-.PHONY: all tests test docs install clean
+-include $(OBJECTS:.o=.d) $(TESTS:=.d) $(FUZZ_OBJECTS:.o=.d) $(FUZZERS:=.d) $(BENCHES:=.d)
+.PHONY: all tests test fuzz fuzzers bench docs install clean
 .SECONDARY:

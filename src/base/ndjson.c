@@ -81,6 +81,16 @@ static int keep(struct ndjson *s, const char *piece, size_t length, struct err *
     return 0;
 }
 
+/* The same of a line that was put together; a blank one makes room at once, another one when the next is asked for. */
+static int hand_out_partial(struct ndjson *s, struct ndjson_line *ret, struct err *err)
+{
+    int got = hand_out(s, s->partial.data, s->partial.length, ret, err);
+    s->handed = got > 0;
+    if (got == 0)
+        buf_clear(&s->partial);
+    return got;
+}
+
 int ndjson_next(struct ndjson *s, struct ndjson_line *ret, struct err *err)
 {
     CHECK(!s->broken);
@@ -98,17 +108,11 @@ int ndjson_next(struct ndjson *s, struct ndjson_line *ret, struct err *err)
         }
         if (keep(s, piece, length, err))
             return -1;
-        if (whole) {
-            got = hand_out(s, s->partial.data, s->partial.length, ret, err);
-            s->handed = true;
-            if (got == 0)
-                buf_clear(&s->partial);
-        }
+        if (whole)
+            got = hand_out_partial(s, ret, err);
     }
-    if (got == 0 && s->ended && s->partial.length) {
-        got = hand_out(s, s->partial.data, s->partial.length, ret, err);
-        s->handed = true;
-    }
+    if (got == 0 && s->ended && s->partial.length)
+        got = hand_out_partial(s, ret, err);
     return got;
 }
 

@@ -19,6 +19,9 @@ struct battle {
     struct json_list others;
 };
 
+/* Up to here (the year 2255) a double holds microseconds exactly. */
+#define MOST_SECONDS 9e9
+
 enum { QUESTION_ID, MODEL_A, MODEL_B, WINNER, JUDGE, CONVERSATION_A, CONVERSATION_B, TURN, TSTAMP, META };
 
 /* Later releases write the fourth outcome in another way. */
@@ -36,7 +39,7 @@ static const struct json_field fields[] = {
     [CONVERSATION_B] = JSON_FIELD(LIST, struct battle, b, "conversation_b", .flags = JSON_REQUIRED,
                                   .item = &foreign_message_item, .item_size = sizeof(struct record_message), .most = 256),
     [TURN] = JSON_FIELD(INT, struct battle, turn, "turn"),
-    [TSTAMP] = JSON_FIELD(REAL, struct battle, tstamp, "tstamp", .low = 0, .high = 2.5e11),
+    [TSTAMP] = JSON_FIELD(REAL, struct battle, tstamp, "tstamp", .low = 0, .high = MOST_SECONDS),
     [META] = JSON_FIELD(RAW, struct battle, meta, "meta", .flags = JSON_NULLABLE),
 };
 static const struct json_shape battle_shape = JSON_SHAPE(struct battle, fields, "Battle", NULL, .open = true,
@@ -119,7 +122,7 @@ static bool put_conversation(struct buf *out, const char *key, const struct reco
     json_key(out, key);
     json_open(out, '[');
     foreign_put_prompt(out, r);
-    if (split && answer.count == 0)
+    if (split && (answer.count == 0 || m[0].role != ROLE_ASSISTANT))
         foreign_put_message(out, ROLE_ASSISTANT, STR_LITERAL(""));
     for (size_t i = 0; split && i < answer.count; i++)
         foreign_put_message(out, (enum record_role)m[i].role, m[i].content);
@@ -147,9 +150,10 @@ bool arena_write(const struct record *r, struct buf *out)
     json_put_str(out, r->annotator);
     if (!put_conversation(out, "conversation_a", r, SIDE_A) || !put_conversation(out, "conversation_b", r, SIDE_B))
         out->failed = true;
-    if (json_has(&r->seen, RECORD_CREATED_AT) && r->created_at >= 0) {
+    double seconds = (double)r->created_at / 1e6;
+    if (json_has(&r->seen, RECORD_CREATED_AT) && seconds >= 0 && seconds <= MOST_SECONDS) {
         json_key(out, "tstamp");
-        json_put_real(out, (double)r->created_at / 1e6);
+        json_put_real(out, seconds);
     }
     if (r->meta.ptr) {
         json_key(out, "meta");

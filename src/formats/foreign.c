@@ -17,6 +17,8 @@ size_t foreign_common_messages(const struct json_list *a, const struct json_list
     size_t n = 0;
     while (n + 1 < a->count && n + 1 < b->count && x[n].role == y[n].role && str_equal(x[n].content, y[n].content))
         n++;
+    while (n > 0 && (x[n].role != ROLE_ASSISTANT || y[n].role != ROLE_ASSISTANT))
+        n--;
     return n;
 }
 

@@ -25,7 +25,8 @@ extern const struct json_field foreign_message_item;
                        .item_size = sizeof(struct record_message), .least = 1, .most = 256),                           \
     }
 
-/* How many messages two conversations begin with alike, but never all of one of them: the last is the answer. */
+/* How many messages are the prompt of two conversations: those they begin with alike, but so few that both go on with a
+ * message of the assistant. 0 when there is no such beginning. */
 size_t foreign_common_messages(const struct json_list *a, const struct json_list *b);
 
 /* The messages from `from` on as one text: that of an assistant, later turns marked as in a transcript. `pointer` names

@@ -12,73 +12,9 @@
 #include "base/json_text.h"
 #include "base/mem.h"
 #include "base/ndjson.h"
-
-/* A shape with a member of every kind. */
-struct point {
-    struct json_seen seen;
-    double x;
-    double y;
-};
-
-struct everything {
-    struct json_seen seen;
-    struct str name;
-    int64_t count;
-    double share;
-    bool open;
-    int colour;
-    struct uuid id;
-    int64_t at;
-    struct point point;
-    struct json_list words;
-    struct json_list path;
-    struct str meta;
-    int target; /* which of the two below */
-    struct str target_name;
-    struct point target_point;
-    struct str note;
-};
-
-enum { NAME, COUNT, SHARE, OPEN, COLOUR, ID, AT, POINT, WORDS, PATH, META, TARGET, NOTE };
-
-static const struct json_field point_fields[] = {
-    JSON_FIELD(REAL, struct point, x, "x", .flags = JSON_REQUIRED, .low = -10, .high = 10),
-    JSON_FIELD(REAL, struct point, y, "y", .flags = JSON_REQUIRED | JSON_NULLABLE),
-};
-static const struct json_shape point_shape = JSON_SHAPE(struct point, point_fields, "Point", "A place.");
-
-static const char *const colours[] = {"red", "green", "blue", NULL};
-static const struct json_field word = JSON_ITEM(STR, .least = 1, .most = 5);
-static const struct json_field step = JSON_ITEM(OBJECT, .shape = &point_shape);
-static const struct json_field target_forms[] = {
-    JSON_FIELD(STR, struct everything, target_name, "target", .most = 10),
-    JSON_FIELD_OBJECT(struct everything, target_point, "target", &point_shape),
-};
-
-static const struct json_field fields[] = {
-    [NAME] = JSON_FIELD(STR, struct everything, name, "name", .flags = JSON_REQUIRED, .least = 1, .most = 12,
-                        .about = "A \"name\".", .example = "\"Ann\""),
-    [COUNT] = JSON_FIELD(INT, struct everything, count, "count", .least = -5, .most = 100),
-    [SHARE] = JSON_FIELD(REAL, struct everything, share, "share"),
-    [OPEN] = JSON_FIELD(BOOL, struct everything, open, "open"),
-    [COLOUR] = JSON_FIELD(ENUM, struct everything, colour, "colour", .names = colours),
-    [ID] = JSON_FIELD(UUID, struct everything, id, "id"),
-    [AT] = JSON_FIELD(TIME, struct everything, at, "at"),
-    [POINT] = JSON_FIELD_OBJECT(struct everything, point, "point", &point_shape, .flags = JSON_NULLABLE),
-    [WORDS] = JSON_FIELD(LIST, struct everything, words, "words", .item = &word, .item_size = sizeof(struct str), .most = 6),
-    [PATH] = JSON_FIELD(LIST, struct everything, path, "path", .item = &step, .item_size = sizeof(struct point), .least = 1),
-    [META] = JSON_FIELD(RAW, struct everything, meta, "meta", .flags = JSON_RAW_OBJECT, .most = 3000),
-    [TARGET] = JSON_FIELD(ONE_OF, struct everything, target, "target", .forms = target_forms, .form_count = 2),
-    [NOTE] = JSON_FIELD(STR, struct everything, note, "note", .flags = JSON_NULLABLE | JSON_LONG_TEXT),
-};
-static const struct json_shape shape = JSON_SHAPE(struct everything, fields, "Everything", "A member of every kind.");
-static const struct json_limits limits = {.depth = 8, .text_bytes = 40};
-
-static const char full[] =
-    "{\"name\":\"J\\u00f6rg \\ud83d\\ude00\",\"count\":42,\"share\":0.1,\"open\":true,\"colour\":\"blue\","
-    "\"id\":\"01890a5d-ac96-774b-bcce-b302099a8057\",\"at\":\"2026-03-01T00:30:00.25+01:00\",\"point\":{\"x\":1,\"y\":-2.5e0},"
-    "\"words\":[\"a\",\"b\\n\",\"c\",\"d\",\"e\",\"f\"],\"path\":[{\"y\":0,\"x\":0},{\"x\":3,\"y\":null}],"
-    "\"meta\":{\"k\":[1,{\"k\":\"\\u00e9\"}],\"z\":null},\"target\":\"t\",\"note\":null}";
+#include "base/rng.h"
+#include "fuzz/oracle.h"
+#include "fuzz/shapes.h"
 
 static int read_text(const char *text, struct everything *ret, struct arena *arena, struct buf *copy, struct err *err)
 {
@@ -186,11 +122,332 @@ static void faults_name_code_and_place(void **state)
     arena_free(&arena);
 }
 
+/* ---- writing ---- */
+
+static void what_was_read_is_written_back(void **state)
+{
+    (void)state;
+    struct everything e;
+    struct arena arena = {0};
+    struct buf copy = {0}, out = {0};
+    struct err err;
+    assert_int_equal(read_text(full, &e, &arena, &copy, &err), 0);
+    json_write(&out, &shape, &e);
+    assert_string_equal(out.data,
+                        "{\"name\":\"J\xc3\xb6rg \xf0\x9f\x98\x80\",\"count\":42,\"share\":0.1,\"open\":true,"
+                        "\"colour\":\"blue\",\"id\":\"01890a5d-ac96-774b-bcce-b302099a8057\","
+                        "\"at\":\"2026-02-28T23:30:00.250000Z\",\"point\":{\"x\":1,\"y\":-2.5},"
+                        "\"words\":[\"a\",\"b\\n\",\"c\",\"d\",\"e\",\"f\"],\"path\":[{\"x\":0,\"y\":0},{\"x\":3,\"y\":null}],"
+                        "\"meta\":{\"k\":[1,{\"k\":\"\\u00e9\"}],\"z\":null},\"target\":\"t\",\"note\":null}");
+    buf_free(&out);
+    buf_free(&copy);
+    arena_free(&arena);
+}
+
+static void texts_are_put_together_by_hand(void **state)
+{
+    (void)state;
+    struct buf out = {0};
+    json_open(&out, '{');
+    json_key(&out, "a\"b");
+    json_put_str(&out, (struct str){"\x01\b\f\n\r\t\"\\/\x7f\xc3\xa9", 12});
+    json_key(&out, "list");
+    json_open(&out, '[');
+    json_put_int(&out, INT64_MIN);
+    json_put_bool(&out, false);
+    json_put_null(&out);
+    json_put_real(&out, NAN);
+    json_put_text(&out, NULL);
+    json_put_time(&out, -1);
+    json_open(&out, '[');
+    json_close(&out, ']');
+    json_close(&out, ']');
+    json_close(&out, '}');
+    buf_char(&out, '\n');
+    json_put_int(&out, 7);
+    assert_string_equal(out.data, "{\"a\\\"b\":\"\\u0001\\b\\f\\n\\r\\t\\\"\\\\/\x7f\xc3\xa9\","
+                                  "\"list\":[-9223372036854775808,false,null,null,null,\"1969-12-31T23:59:59.999999Z\",[]]}\n7");
+    buf_free(&out);
+}
+
+static void doubles_keep_every_bit_in_few_digits(void **state)
+{
+    (void)state;
+    struct rng rng;
+    struct buf out = {0};
+    rng_init(&rng, 1, 0);
+    json_put_real(&out, 0.1);
+    assert_string_equal(out.data, "0.1");
+    for (int i = 0; i < 20000; i++) {
+        union {
+            uint64_t bits;
+            double value;
+        } x = {.bits = rng_u64(&rng)};
+        if (!isfinite(x.value))
+            continue;
+        buf_clear(&out);
+        json_put_real(&out, x.value);
+        assert_true(strtod(out.data, NULL) == x.value);
+    }
+    buf_free(&out);
+}
+
+/* ---- schema ---- */
+
+static const json_t *at(const json_t *node, const char *first, const char *second, const char *third)
+{
+    node = json_object_get(node, first);
+    node = second ? json_object_get(node, second) : node;
+    return third ? json_object_get(node, third) : node;
+}
+
+static void the_schema_says_what_the_reader_asks(void **state)
+{
+    (void)state;
+    struct buf out = {0};
+    json_schema(&out, &shape, &limits);
+    json_t *schema = json_loadb(out.data, out.length, JSON_REJECT_DUPLICATES, NULL);
+    assert_non_null(schema);
+    assert_true(json_is_false(at(schema, "additionalProperties", NULL, NULL)));
+    assert_int_equal(json_array_size(at(schema, "required", NULL, NULL)), 1);
+    assert_int_equal(json_object_size(at(schema, "properties", NULL, NULL)), sizeof fields / sizeof fields[0]);
+    assert_int_equal(json_integer_value(at(schema, "properties", "name", "maxLength")), 12);
+    assert_int_equal(json_integer_value(at(schema, "properties", "note", "maxLength")), 40);
+    assert_int_equal(json_integer_value(at(schema, "properties", "count", "minimum")), -5);
+    assert_string_equal(json_string_value(at(schema, "properties", "name", "description")), "A \"name\".");
+    assert_string_equal(json_string_value(json_array_get(at(schema, "properties", "name", "examples"), 0)), "Ann");
+    assert_int_equal(json_array_size(at(schema, "properties", "target", "oneOf")), 2);
+    assert_int_equal(json_array_size(at(schema, "properties", "colour", "enum")), 3);
+    assert_string_equal(json_string_value(json_array_get(at(schema, "properties", "note", "type"), 1)), "null");
+    assert_string_equal(json_string_value(at(at(schema, "properties", "path", "items"), "properties", "x", "type")), "number");
+    json_decref(schema);
+    buf_free(&out);
+}
+
+/* ---- the reader against jansson ---- */
+
+static const char *const pieces[] = {
+    "\"", "\\", "{", "}", "[", "]", ",", ":", "null", "true", "1e400", "-0", "1.5", "18446744073709551616", "\\u0000", "\\ud83d",
+    "\\u00e9", "\xc3\xa9", "\xed\xa0\x80", "\xff", "\n", " ", "\"name\":", "\"count\":", "\"meta\":{", "\"x\":1,", "\"note\":null",
+};
+
+static void mutate(struct rng *rng, char *text, size_t *length, size_t room)
+{
+    const char *piece = pieces[rng_below(rng, sizeof pieces / sizeof pieces[0])];
+    size_t place = rng_below(rng, (uint32_t)*length), n = strlen(piece), cut;
+    switch (rng_below(rng, 4)) {
+    case 0:
+        text[place] = (char)rng_below(rng, 256);
+        return;
+    case 1:
+        cut = 1 + rng_below(rng, 12);
+        cut = cut > *length - place ? *length - place : cut;
+        memmove(text + place, text + place + cut, *length - place - cut);
+        *length -= cut;
+        return;
+    case 2:
+        if (*length + n > room)
+            return;
+        memmove(text + place + n, text + place, *length - place);
+        memcpy(text + place, piece, n);
+        *length += n;
+        return;
+    default: /* one digit, letter or sign for another: stays valid more often */
+        text[place] = "0123456789eE+-.au\"tfn"[rng_below(rng, 21)];
+    }
+}
+
+static void mutants_are_judged_as_by_jansson(void **state)
+{
+    (void)state;
+    struct rng rng;
+    char text[2000];
+    struct everything scratch;
+    long accepted = 0;
+    rng_init(&rng, 2, 0);
+    for (int i = 0; i < 200000; i++) {
+        size_t length = sizeof full - 1;
+        bool both;
+        memcpy(text, full, length);
+        for (uint32_t n = rng_below(&rng, 3); n < 3 && length; n++)
+            mutate(&rng, text, &length, sizeof text);
+        const char *problem = oracle_disagreement(text, length, &shape, &limits, &scratch, &both);
+        if (problem)
+            fail_msg("%s: %.*s", problem, (int)length, text);
+        accepted += both;
+    }
+    assert_true(accepted > 2000); /* otherwise the comparison of values had nothing to do */
+}
+
+static void every_failed_allocation_is_reported(void **state)
+{
+    (void)state;
+    struct everything e;
+    struct err err = {0};
+    int failed = 0;
+    for (long n = 1;; n++) {
+        struct arena arena = {0};
+        struct buf copy = {0};
+        buf_text(&copy, full);
+        mem_fail_nth(n);
+        int status = json_read(copy.data, copy.length, &shape, &limits, &e, &arena, &err);
+        mem_fail_nth(0);
+        buf_free(&copy);
+        arena_free(&arena);
+        if (status == 0)
+            break;
+        assert_int_equal(err.code, ERR_NO_MEMORY);
+        failed++;
+    }
+    assert_true(failed >= 1);
+}
+
+static void deep_and_wide_values_are_bounded(void **state)
+{
+    (void)state;
+    struct everything e;
+    struct arena arena = {0};
+    struct buf copy = {0};
+    struct err err;
+    buf_text(&copy, "{\"name\":\"n\",\"meta\":");
+    for (int i = 0; i < 100000; i++)
+        buf_text(&copy, "{\"a\":[");
+    assert_int_equal(json_read(copy.data, copy.length, &shape, &limits, &e, &arena, &err), -1);
+    assert_int_equal(err.code, ERR_INVALID_JSON);
+    buf_clear(&copy);
+    buf_text(&copy, "{\"name\":\"n\",\"meta\":{");
+    for (int i = 0; i < 257; i++)
+        buf_printf(&copy, "%s\"k%d\":0", i ? "," : "", i);
+    buf_text(&copy, "}}");
+    assert_int_equal(json_read(copy.data, copy.length, &shape, &limits, &e, &arena, &err), -1);
+    assert_int_equal(err.code, ERR_INVALID_VALUE);
+    assert_string_equal(err.pointer, "/meta");
+    buf_free(&copy);
+    arena_free(&arena);
+}
+
+static void picked_members_are_found_by_path(void **state)
+{
+    (void)state;
+    struct err err;
+    struct str got;
+    char text[] = "{\"a.b\":1,\"a\":{\"c\":{\"b\":0},\"b\":\"\\u0041\"},\"b\":-1.50}";
+    struct buf copy = {0};
+    buf_text(&copy, text);
+    assert_int_equal(json_pick(copy.data, copy.length, "a.b", &limits, &got, &err), 0);
+    assert_true(str_is(got, "A"));
+    buf_clear(&copy);
+    buf_text(&copy, text);
+    assert_int_equal(json_pick(copy.data, copy.length, "b", &limits, &got, &err), 0);
+    assert_true(str_is(got, "-1.50"));
+    buf_free(&copy);
+}
+
+/* ---- NDJSON ---- */
+
+static void lines_come_whole_out_of_any_chunks(void **state)
+{
+    (void)state;
+    static const char stream[] = "{\"a\":1}\r\n\n  \r\n[2]\n\r\n\"three\"";
+    static const struct {
+        const char *text;
+        long number;
+    } expected[] = {{"{\"a\":1}", 1}, {"[2]", 4}, {"\"three\"", 6}};
+    for (size_t piece = 1; piece <= sizeof stream - 1; piece++) {
+        char chunk[sizeof stream];
+        struct ndjson s = {.max_line = 8};
+        struct ndjson_line line;
+        struct err err;
+        size_t fed = 0;
+        for (int i = 0; i < 3;) {
+            int got = ndjson_next(&s, &line, &err);
+            assert_true(got >= 0);
+            if (got) {
+                assert_string_equal(line.text, expected[i].text);
+                assert_int_equal(line.number, expected[i].number);
+                i++;
+                continue;
+            }
+            assert_false(s.ended);
+            size_t n = piece < sizeof stream - 1 - fed ? piece : sizeof stream - 1 - fed;
+            memcpy(chunk, stream + fed, n); /* the chunk before is gone by now */
+            fed += n;
+            if (n)
+                ndjson_feed(&s, chunk, n);
+            else
+                ndjson_end(&s);
+        }
+        if (!s.ended)
+            ndjson_end(&s);
+        assert_int_equal(ndjson_next(&s, &line, &err), 0);
+        ndjson_free(&s);
+    }
+}
+
+static void long_lines_and_marks_end_the_stream(void **state)
+{
+    (void)state;
+    struct ndjson_line line;
+    struct err err;
+    char good[] = "12345678\r\n123456789\n", endless[] = "123456789012", mark[] = "\xef\xbb\xbf{}\n";
+    struct ndjson s = {.max_line = 8};
+    ndjson_feed(&s, good, sizeof good - 1);
+    assert_int_equal(ndjson_next(&s, &line, &err), 1);
+    assert_int_equal(ndjson_next(&s, &line, &err), -1);
+    assert_int_equal(err.code, ERR_TOO_LARGE);
+    assert_int_equal(err.line, 2);
+    ndjson_free(&s);
+    s = (struct ndjson){.max_line = 8};
+    ndjson_feed(&s, endless, sizeof endless - 1); /* refused before its end has come */
+    assert_int_equal(ndjson_next(&s, &line, &err), -1);
+    assert_int_equal(err.code, ERR_TOO_LARGE);
+    ndjson_free(&s);
+    s = (struct ndjson){.max_line = 8};
+    ndjson_feed(&s, mark, sizeof mark - 1);
+    assert_int_equal(ndjson_next(&s, &line, &err), -1);
+    assert_int_equal(err.code, ERR_INVALID_JSON);
+    assert_int_equal(err.line, 1);
+    ndjson_free(&s);
+}
+
+static void timestamps_are_read_strictly(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *text;
+        int64_t us;
+    } good[] = {{"1970-01-01T00:00:00Z", 0},
+                {"2000-02-29t23:59:59.9999999z", 951868799999999},
+                {"2026-11-22 18:14:22.5-05:30", 1795391062500000},
+                {"1970-01-01T00:30:00+01:00", -1800000000}};
+    static const char *const bad[] = {"", "2026-01-01", "2026-01-01T00:00:00", "2026-13-01T00:00:00Z", "2100-02-29T00:00:00Z",
+                                      "2026-01-01T24:00:00Z", "2026-01-01T00:00:60Z", "2026-01-01T00:00:00.Z",
+                                      "2026-01-01T00:00:00+24:00", "2026-01-01T00:00:00ZZ", "1969-01-01T00:00:00Z", "+026-01-01T00:00:00Z"};
+    int64_t us;
+    for (size_t i = 0; i < sizeof good / sizeof good[0]; i++) {
+        assert_true(clock_parse_rfc3339(str_of(good[i].text), &us));
+        assert_int_equal(us, good[i].us);
+    }
+    for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++)
+        assert_false(clock_parse_rfc3339(str_of(bad[i]), &us));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_kind_is_read),
         cmocka_unit_test(faults_name_code_and_place),
+        cmocka_unit_test(what_was_read_is_written_back),
+        cmocka_unit_test(texts_are_put_together_by_hand),
+        cmocka_unit_test(doubles_keep_every_bit_in_few_digits),
+        cmocka_unit_test(the_schema_says_what_the_reader_asks),
+        cmocka_unit_test(mutants_are_judged_as_by_jansson),
+        cmocka_unit_test(every_failed_allocation_is_reported),
+        cmocka_unit_test(deep_and_wide_values_are_bounded),
+        cmocka_unit_test(picked_members_are_found_by_path),
+        cmocka_unit_test(lines_come_whole_out_of_any_chunks),
+        cmocka_unit_test(long_lines_and_marks_end_the_stream),
+        cmocka_unit_test(timestamps_are_read_strictly),
     };
     return cmocka_run_group_tests_name("json", tests, NULL, NULL);
 }
