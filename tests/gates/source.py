@@ -5,6 +5,7 @@ no initialiser. That covers the house style, which has no K&R definitions and no
 import os
 import pathlib
 import re
+import shutil
 import subprocess
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
@@ -22,11 +23,12 @@ def sources(*suffixes):
 
 def repository_files():
     """Every file of the repository, or of the unpacked source where there is no git."""
-    listed = subprocess.run(["git", "-c", "safe.directory=*", "ls-files", "-co", "--exclude-standard", "-z"], cwd=ROOT,
-                            capture_output=True, text=True)
-    if listed.returncode == 0:
+    if shutil.which("git"):
+        command = ["git", "-c", "safe.directory=*", "ls-files", "-co", "--exclude-standard", "-z"]
+        listed = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
         names = filter(None, listed.stdout.split("\0"))
-        return sorted(ROOT / name for name in names if (ROOT / name).is_file())
+        if listed.returncode == 0:
+            return sorted(ROOT / name for name in names if (ROOT / name).is_file())
     skipped = {"build", "node_modules", "__pycache__", ".git", ".pytest_cache"}
     return sorted(p for p in ROOT.rglob("*") if p.is_file() and not skipped & set(p.relative_to(ROOT).parts))
 
