@@ -1,7 +1,7 @@
 /* annotator: the people who judge, by pseudonym, with what they have done.
  *
- * Functions that give JSON append one complete document to `out`: {id, name, created_at, comparisons, by_outcome: {a, b,
- * tie, both_bad, skip}, retracted, last_judged_at}. Thread rule: as the pool. */
+ * Functions that give JSON append one complete document to `out`: {id, name, created_at, comparisons, by_outcome: {a,
+ * b, tie, both_bad, skip}, retracted, last_judged_at}. Thread rule: as the pool. */
 #ifndef EGALIGN_STORE_ANNOTATOR_H
 #define EGALIGN_STORE_ANNOTATOR_H
 

@@ -22,9 +22,9 @@ struct block_row {
     const struct judgement *judgement;
     long line; /* in its stream; 0 when there is none */
     enum judgement_verdict verdict;
-    struct err err; /* when refused, with line */
-    bool refused_before; /* by its references, before anything is sent */
-    int first;           /* the row of the same key that is sent; itself as a rule */
+    struct err err;                   /* when refused, with line */
+    bool refused_before;              /* by its references, before anything is sent */
+    int first;                        /* the row of the same key that is sent; itself as a rule */
     uint8_t stored[JUDGEMENT_DIGEST]; /* digest of what is stored under its key; of a first row */
 };
 
@@ -32,9 +32,9 @@ struct block {
     struct known *known;
     struct block_row *rows;
     int count, room;
-    size_t bytes; /* of text */
-    int *order;   /* first rows, sorted by key */
-    int sent;     /* how many of them */
+    size_t bytes;             /* of text */
+    int *order;               /* first rows, sorted by key */
+    int sent;                 /* how many of them */
     struct known_fact *facts; /* BLOCK_FACTS a row */
     int *parents;             /* scratch: numbers of facts */
     struct rowset rowset;
@@ -46,13 +46,13 @@ void block_free(struct block *b);
 void block_clear(struct block *b);
 void block_add(struct block *b, const struct judgement *judgement, long line); /* asserts that there is room */
 
-/* Stores all rows and gives each its verdict: in one transaction as a rule; when the database refuses the data, in halves,
- * until the bad row stands alone. Soft errors are tried again and a lost connection replaced once, within the deadline;
- * what fails then is refused with the database's error. Never fails as a whole. */
+/* Stores all rows and gives each its verdict: in one transaction as a rule; when the database refuses the data, in
+ * halves, until the bad row stands alone. Soft errors are tried again and a lost connection replaced once, within the
+ * deadline; what fails then is refused with the database's error. Never fails as a whole. */
 void block_commit(struct block *b, struct pool *pool, int64_t deadline_ns);
 
-/* Stores all rows on a connection that may be in a transaction of the caller. Verdicts are valid when it gives 0 and the
- * transaction commits; then block_learn may be called. */
+/* Stores all rows on a connection that may be in a transaction of the caller. Verdicts are valid when it gives 0 and
+ * the transaction commits; then block_learn may be called. */
 int block_store(struct block *b, struct pg *pg, struct err *err);
 void block_learn(struct block *b);
 

@@ -1,8 +1,8 @@
 /* comparison: recorded judgements: one, a page, undo, and the whole stream. Storing them is ingest's.
  *
- * JSON documents have the members of a comparison record (formats/record.h) with ids, `retracted_at`, `received_at`; with
- * `inline_texts` also prompt and responses. Functions that give JSON append one complete document to `out`.
- * Thread rule: as the pool; a stream belongs to one thread. */
+ * JSON documents have the members of a comparison record (formats/record.h) with ids, `retracted_at`, `received_at`;
+ * with `inline_texts` also prompt and responses. Functions that give JSON append one complete document to `out`. Thread
+ * rule: as the pool; a stream belongs to one thread. */
 #ifndef EGALIGN_STORE_COMPARISON_H
 #define EGALIGN_STORE_COMPARISON_H
 

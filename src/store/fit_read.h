@@ -30,7 +30,8 @@ int group_get(struct pool *pool, const struct uuid *project, const struct uuid *
 int group_rename(struct pool *pool, const struct uuid *project, const struct uuid *group, struct str name,
                  struct buf *out, struct err *err);
 
-/* Memberships of the published fit, by annotator id: {annotator, name, group (null: unassigned), posterior, comparisons}. */
+/* Memberships of the published fit, by annotator id: {annotator, name, group (null: unassigned), posterior,
+ * comparisons}. */
 int membership_list(struct pool *pool, const struct uuid *project, const struct page *page, struct buf *out,
                     struct err *err);
 

@@ -1,7 +1,7 @@
 /* identity: ids that follow from content, UUIDv8 over SHA-256 (ARCHITECTURE.md, "Ids").
  *
- * The same content has the same id whoever posts it first, so ingest asks nothing before it inserts. Every part that can
- * vary in length and is not the last is prefixed by its length or ended by a NUL, which text cannot contain: two
+ * The same content has the same id whoever posts it first, so ingest asks nothing before it inserts. Every part that
+ * can vary in length and is not the last is prefixed by its length or ended by a NUL, which text cannot contain: two
  * different contents are never the same bytes. It refuses to touch the database. No shared state. */
 #ifndef EGALIGN_STORE_IDENTITY_H
 #define EGALIGN_STORE_IDENTITY_H

@@ -4,13 +4,13 @@
  * waits (at most group_rows) and commits that with one round trip. There is no timed window: waiting for company only
  * costs (SERVICE.md A2). Texts are stored once; what this process has seen committed (store/known.h) is not sent again.
  *
- * Each entry succeeds or fails alone: unknown references, conflicts and data that PostgreSQL refuses (the group is halved
- * until the bad row stands alone) touch nobody else. A frozen or lost database answers every entry with ERR_DATABASE_DOWN
- * within `deadline_ms` of its submission, and connecting goes on with backoff.
+ * Each entry succeeds or fails alone: unknown references, conflicts and data that PostgreSQL refuses (the group is
+ * halved until the bad row stands alone) touch nobody else. A frozen or lost database answers every entry with
+ * ERR_DATABASE_DOWN within `deadline_ms` of its submission, and connecting goes on with backoff.
  *
  * Ownership: an entry, and all that its judgement points to, belongs to the submitter, who must keep it unchanged until
  * `done` has been called. Thread rule: ingest_submit from any thread; `done` runs on a writer thread and must be short
- * and must not call back into this module. Streams of comparisons are batch.h's. */
+ * and must not call back into this module. Streams of comparisons are ingest_batch.h's. */
 #ifndef EGALIGN_STORE_INGEST_H
 #define EGALIGN_STORE_INGEST_H
 
@@ -18,6 +18,7 @@
 #include <stdint.h>
 
 #include "base/err.h"
+#include "store/ingest_batch.h"
 #include "store/judgement.h"
 
 struct ingest;
@@ -50,7 +51,7 @@ struct ingest_entry {
     struct ingest_entry *next;
 };
 
-/* What batches share with the writers (batch.c). */
+/* What batches share with the writers (ingest_batch.c). */
 struct known *ingest_known(struct ingest *ingest);
 struct pool *ingest_batch_pool(struct ingest *ingest);
 const struct ingest_options *ingest_options_of(const struct ingest *ingest);

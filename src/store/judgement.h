@@ -4,8 +4,9 @@
  * covers all of the record that is stored in the comparison, so that it alone tells a replay from a conflict. The texts
  * stay the property of whoever owns the record, which must outlive the judgement.
  *
- * It refuses what the reader of records lets pass and PostgreSQL would not (a NUL from another source, a duration beyond
- * 32 bits), so that one record does not fail a group. Thread rule: a judgement belongs to one thread at a time. */
+ * It refuses what the reader of records lets pass and PostgreSQL would not (a NUL from another source, a duration
+ * beyond 32 bits), so that one record does not fail a group. Thread rule: a judgement belongs to one thread at a time.
+ */
 #ifndef EGALIGN_STORE_JUDGEMENT_H
 #define EGALIGN_STORE_JUDGEMENT_H
 
@@ -51,8 +52,8 @@ struct judgement {
 };
 
 /* Makes the judgement of `record` in `project`. Its id: `id` when not NULL (the path's or the Idempotency-Key's), else
- * the record's own, else a new UUIDv7. ERR_INVALID_VALUE with a pointer when `id` and the record's id differ, when a and
- * b are the same response, or when a value cannot be stored. */
+ * the record's own, else a new UUIDv7. ERR_INVALID_VALUE with a pointer when `id` and the record's id differ, when a
+ * and b are the same response, or when a value cannot be stored. */
 int judgement_of_record(const struct record *record, const struct uuid *project, const struct uuid *id,
                         struct arena *arena, struct judgement *ret, struct err *err);
 

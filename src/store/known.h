@@ -1,7 +1,7 @@
 /* known: which annotators, items and responses this process has seen committed; a cache of fixed size.
  *
- * An entry is one fact: this id, of this kind, below this parent, in this project, is stored. Facts enter only after the
- * transaction that stored them has committed, and nothing that the service does ever makes one false; after a lost
+ * An entry is one fact: this id, of this kind, below this parent, in this project, is stored. Facts enter only after
+ * the transaction that stored them has committed, and nothing that the service does ever makes one false; after a lost
  * connection all are dropped, for the database that comes back may be another one, promoted without the last commits.
  * It refuses to be complete: a fact may be evicted at any time, and then the row is just sent again.
  *

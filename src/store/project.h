@@ -24,8 +24,8 @@ struct project_settings {
     struct str fit_options;          /* a JSON object */
 };
 
-/* Makes a project, or finds the one of that name with the same settings (*ret_created false). ERR_CONFLICT when it exists
- * with other settings. Appends its document. */
+/* Makes a project, or finds the one of that name with the same settings (*ret_created false). ERR_CONFLICT when it
+ * exists with other settings. Appends its document. */
 int project_create(struct pool *pool, struct str name, const struct project_settings *settings, bool *ret_created,
                    struct buf *out, struct err *err);
 

@@ -1,11 +1,12 @@
 /* rowset: comparisons and what they refer to, as columns: the parameters of the ingest statements.
  *
- * A rowset is filled row by row and sent with one statement, whatever the number of rows. It can be written to a file and
- * read back: that is how the blocks of a long batch wait for the end of the stream. Rows must come sorted by key, the
- * same way in every rowset: then two transactions that store the same rows wait for each other and never in a circle.
+ * A rowset is filled row by row and sent with one statement, whatever the number of rows. It can be written to a file
+ * and read back: that is how the blocks of a long batch wait for the end of the stream. Rows must come sorted by key,
+ * the same way in every rowset: then two transactions that store the same rows wait for each other and never in a
+ * circle.
  *
- * It refuses to decide anything: which rows go in is block's business. Failed allocations are reported by the statement.
- * A zeroed struct with rowset_start is ready; release with rowset_free. One thread at a time. */
+ * It refuses to decide anything: which rows go in is block's business. Failed allocations are reported by the
+ * statement. A zeroed struct with rowset_start is ready; release with rowset_free. One thread at a time. */
 #ifndef EGALIGN_STORE_ROWSET_H
 #define EGALIGN_STORE_ROWSET_H
 

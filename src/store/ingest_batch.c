@@ -1,4 +1,4 @@
-#include "store/batch.h"
+#include "store/ingest_batch.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -9,25 +9,25 @@
 #include "base/mem.h"
 #include "base/metrics.h"
 #include "store/block.h"
+#include "store/ingest.h"
 
 enum { BLOCK_ROWS = 1000, BLOCK_BYTES = 4 << 20, APPLY_TRIES = 3 };
 
-struct batch {
+struct ingest_batch {
     struct ingest *ingest;
     bool skip;
     struct block block;
     struct judgement *judgements; /* of the block's rows, their texts in the arena */
     struct arena arena;
-    FILE *spool;           /* blocks that wait for the end; NULL while there is none */
-    struct rowset rowset;  /* a block on its way back */
-    struct err *errors;
+    FILE *spool;          /* blocks that wait for the end; NULL while there is none */
+    struct rowset rowset; /* a block on its way back */
+    struct ingest_line_error *errors;
     int error_count, max_errors;
     int64_t accepted, duplicate, rejected;
 };
 
-int batch_new(struct ingest *ingest, bool skip, int max_errors, struct batch **ret, struct err *err)
-{
-    struct batch *batch = mem_zeroed(1, sizeof *batch);
+int ingest_batch_open(struct ingest *ingest, bool skip, int max_errors, struct ingest_batch **ret, struct err *err) {
+    struct ingest_batch *batch = mem_zeroed(1, sizeof *batch);
     if (!batch)
         return err_memory(err);
     batch->ingest = ingest;
@@ -36,15 +36,14 @@ int batch_new(struct ingest *ingest, bool skip, int max_errors, struct batch **r
     batch->errors = mem_array((size_t)max_errors, sizeof *batch->errors);
     batch->judgements = mem_array(BLOCK_ROWS, sizeof *batch->judgements);
     if (!batch->errors || !batch->judgements || block_init(&batch->block, ingest_known(ingest), BLOCK_ROWS, err) < 0) {
-        batch_free(batch);
+        ingest_batch_free(batch);
         return err_memory(err);
     }
     *ret = batch;
     return 0;
 }
 
-void batch_free(struct batch *batch)
-{
+void ingest_batch_free(struct ingest_batch *batch) {
     if (!batch)
         return;
     if (batch->spool)
@@ -57,25 +56,22 @@ void batch_free(struct batch *batch)
     mem_free(batch);
 }
 
-void batch_reject(struct batch *batch, const struct err *why)
-{
+void ingest_batch_reject(struct ingest_batch *batch, const struct err *why) {
     batch->rejected++;
     if (batch->error_count < batch->max_errors)
-        batch->errors[batch->error_count++] = *why;
+        batch->errors[batch->error_count++].err = *why;
 }
 
-static int64_t block_deadline(const struct batch *batch)
-{
+static int64_t block_deadline(const struct ingest_batch *batch) {
     return pg_deadline(ingest_options_of(batch->ingest)->deadline_ms);
 }
 
 /* Counts the verdicts of the block. */
-static void count_rows(struct batch *batch)
-{
+static void count_rows(struct ingest_batch *batch) {
     for (int i = 0; i < batch->block.count; i++) {
         const struct block_row *row = &batch->block.rows[i];
         if (row->verdict == JUDGEMENT_REFUSED)
-            batch_reject(batch, &row->err);
+            ingest_batch_reject(batch, &row->err);
         else if (row->verdict == JUDGEMENT_STORED)
             batch->accepted++;
         else
@@ -83,14 +79,12 @@ static void count_rows(struct batch *batch)
     }
 }
 
-static void count_stored(int64_t accepted, int64_t duplicate)
-{
+static void count_stored(int64_t accepted, int64_t duplicate) {
     metric_add(METRIC_INGEST_ROWS, accepted);
     metric_add(METRIC_INGEST_DUPLICATES, duplicate);
 }
 
-static void empty_block(struct batch *batch)
-{
+static void empty_block(struct ingest_batch *batch) {
     block_clear(&batch->block);
     arena_free(&batch->arena);
 }
@@ -98,14 +92,12 @@ static void empty_block(struct batch *batch)
 /* ---- skip: each block by itself ---- */
 
 /* A database that is not there is the batch's failure and not the lines'. */
-static bool is_outage(enum err_code code)
-{
+static bool is_outage(enum err_code code) {
     return code == ERR_DATABASE_DOWN || code == ERR_STORAGE_FULL || code == ERR_OVERLOADED || code == ERR_NO_MEMORY ||
            code == ERR_DATABASE_CONFLICT || code == ERR_SYSTEM;
 }
 
-static int commit_block(struct batch *batch, struct err *err)
-{
+static int commit_block(struct ingest_batch *batch, struct err *err) {
     int64_t accepted = batch->accepted, duplicate = batch->duplicate;
     block_commit(&batch->block, ingest_batch_pool(batch->ingest), block_deadline(batch));
     for (int i = 0; i < batch->block.count; i++) {
@@ -122,8 +114,7 @@ static int commit_block(struct batch *batch, struct err *err)
 
 /* ---- all or nothing ---- */
 
-static int open_spool(struct batch *batch, struct err *err)
-{
+static int open_spool(struct ingest_batch *batch, struct err *err) {
     const char *folder = ingest_options_of(batch->ingest)->spool_dir;
     int fd = open(folder, O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
     if (fd < 0)
@@ -136,8 +127,7 @@ static int open_spool(struct batch *batch, struct err *err)
 }
 
 /* Checks the block, and lets it wait in the file while the batch is still good. */
-static int spool_block(struct batch *batch, struct err *err)
-{
+static int spool_block(struct ingest_batch *batch, struct err *err) {
     struct pg *pg = NULL;
     if (pool_take(ingest_batch_pool(batch->ingest), block_deadline(batch), &pg, err) < 0)
         return -1;
@@ -154,8 +144,7 @@ static int spool_block(struct batch *batch, struct err *err)
 }
 
 /* The only block, in one transaction with what it refers to. */
-static int store_only_block(struct pg *pg, struct batch *batch, struct err *err)
-{
+static int store_only_block(struct pg *pg, struct ingest_batch *batch, struct err *err) {
     if (pg_begin(pg, err) < 0)
         return -1;
     bool refused = false;
@@ -175,9 +164,8 @@ static int store_only_block(struct pg *pg, struct batch *batch, struct err *err)
 }
 
 /* Goes through the waiting blocks from the first on. */
-static int each_spooled(struct pg *pg, struct batch *batch, int (*visit)(struct pg *, struct batch *, struct err *),
-                        struct err *err)
-{
+static int each_spooled(struct pg *pg, struct ingest_batch *batch,
+                        int (*visit)(struct pg *, struct ingest_batch *, struct err *), struct err *err) {
     int got;
     rewind(batch->spool);
     rowset_start(&batch->rowset);
@@ -189,14 +177,12 @@ static int each_spooled(struct pg *pg, struct batch *batch, int (*visit)(struct 
     return got;
 }
 
-static int store_parents(struct pg *pg, struct batch *batch, struct err *err)
-{
+static int store_parents(struct pg *pg, struct ingest_batch *batch, struct err *err) {
     return rowset_store_parents(&batch->rowset, pg, err);
 }
 
 /* Lines of the block that meanwhile are stored with another content, by another client or an earlier line. */
-static int list_conflicts(struct pg *pg, struct batch *batch, struct err *err)
-{
+static int list_conflicts(struct pg *pg, struct ingest_batch *batch, struct err *err) {
     struct pg_result *r = NULL;
     if (rowset_conflicts(&batch->rowset, pg, &r, err) < 0)
         return -1;
@@ -204,14 +190,13 @@ static int list_conflicts(struct pg *pg, struct batch *batch, struct err *err)
         struct err why;
         err_at(&why, ERR_CONFLICT, "/id", "a comparison with this id and another content is stored");
         why.line = (long)pg_int(r, i, 0);
-        batch_reject(batch, &why);
+        ingest_batch_reject(batch, &why);
     }
     pg_result_free(r);
     return 0;
 }
 
-static int store_comparisons(struct pg *pg, struct batch *batch, struct err *err)
-{
+static int store_comparisons(struct pg *pg, struct ingest_batch *batch, struct err *err) {
     int stored, sent = rowset_count(&batch->rowset);
     if (rowset_store_comparisons(&batch->rowset, pg, &stored, err) < 0)
         return -1;
@@ -221,8 +206,7 @@ static int store_comparisons(struct pg *pg, struct batch *batch, struct err *err
 }
 
 /* Parents first, in transactions of their own; then all comparisons in one. */
-static int store_spooled(struct pg *pg, struct batch *batch, struct err *err)
-{
+static int store_spooled(struct pg *pg, struct ingest_batch *batch, struct err *err) {
     if (each_spooled(pg, batch, store_parents, err) < 0 || pg_begin(pg, err) < 0)
         return -1;
     int status = each_spooled(pg, batch, store_comparisons, err);
@@ -235,10 +219,10 @@ static int store_spooled(struct pg *pg, struct batch *batch, struct err *err)
 
 /* A deadlock with other batches, or a connection that was lost while idle, is no reason to give up: nothing is stored
  * yet, or the same again is a replay. */
-static int apply(struct batch *batch, int (*store)(struct pg *, struct batch *, struct err *), struct err *err)
-{
+static int apply(struct ingest_batch *batch, int (*store)(struct pg *, struct ingest_batch *, struct err *),
+                 struct err *err) {
     struct pool *pool = ingest_batch_pool(batch->ingest);
-    const struct batch before = *batch;
+    const struct ingest_batch before = *batch;
     int status = -1;
     for (int i = 0; i < APPLY_TRIES && status < 0; i++) {
         struct pg *pg = NULL;
@@ -260,20 +244,19 @@ static int apply(struct batch *batch, int (*store)(struct pg *, struct batch *, 
 }
 
 /* What the database refuses although the reader let it pass: nobody can tell which line, only that the batch is bad. */
-static int apply_or_reject(struct batch *batch, int (*store)(struct pg *, struct batch *, struct err *), struct err *err)
-{
+static int apply_or_reject(struct ingest_batch *batch, int (*store)(struct pg *, struct ingest_batch *, struct err *),
+                           struct err *err) {
     if (apply(batch, store, err) == 0) {
         metric_add(METRIC_INGEST_COMMITS, batch->rejected == 0);
         return 0;
     }
     if (is_outage(err->code))
         return -1;
-    batch_reject(batch, err);
+    ingest_batch_reject(batch, err);
     return 0;
 }
 
-static int finish_whole(struct batch *batch, struct err *err)
-{
+static int finish_whole(struct ingest_batch *batch, struct err *err) {
     if (batch->spool && batch->block.count > 0 && spool_block(batch, err) < 0)
         return -1;
     int status = 0;
@@ -293,15 +276,13 @@ static int finish_whole(struct batch *batch, struct err *err)
 
 /* ---- the stream ---- */
 
-static int flush_block(struct batch *batch, struct err *err)
-{
+static int flush_block(struct ingest_batch *batch, struct err *err) {
     int status = batch->skip ? commit_block(batch, err) : spool_block(batch, err);
     empty_block(batch);
     return status;
 }
 
-int batch_add(struct batch *batch, const struct judgement *judgement, long line, struct err *err)
-{
+int ingest_batch_add(struct ingest_batch *batch, const struct judgement *judgement, long line, struct err *err) {
     struct block *block = &batch->block;
     if ((block->count == BLOCK_ROWS || block->bytes >= BLOCK_BYTES) && flush_block(batch, err) < 0)
         return -1;
@@ -312,14 +293,12 @@ int batch_add(struct batch *batch, const struct judgement *judgement, long line,
     return 0;
 }
 
-static int by_line(const void *x, const void *y)
-{
-    long a = ((const struct err *)x)->line, b = ((const struct err *)y)->line;
+static int by_line(const void *x, const void *y) {
+    long a = ((const struct ingest_line_error *)x)->err.line, b = ((const struct ingest_line_error *)y)->err.line;
     return a < b ? -1 : a > b;
 }
 
-int batch_finish(struct batch *batch, struct batch_report *ret, struct err *err)
-{
+int ingest_batch_finish(struct ingest_batch *batch, struct ingest_report *ret, struct err *err) {
     int status = 0;
     if (!batch->skip)
         status = finish_whole(batch, err);
@@ -329,6 +308,7 @@ int batch_finish(struct batch *batch, struct batch_report *ret, struct err *err)
     if (status < 0)
         return -1;
     qsort(batch->errors, (size_t)batch->error_count, sizeof *batch->errors, by_line);
-    *ret = (struct batch_report){batch->accepted, batch->duplicate, batch->rejected, batch->errors, batch->error_count};
+    *ret =
+        (struct ingest_report){batch->accepted, batch->duplicate, batch->rejected, batch->errors, batch->error_count};
     return 0;
 }
