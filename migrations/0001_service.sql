@@ -76,7 +76,7 @@ CREATE TABLE item (
 COMMENT ON TABLE item IS 'A prompt; its candidate responses are in response. One index and no foreign key, here and in response: ids are derived from the parent, ingest stores both in one statement, and each further index or check costs as much as the row.';
 COMMENT ON COLUMN item.id IS 'UUIDv8 derived from project and prompt, so a prompt is stored once.';
 COMMENT ON COLUMN item.project_id IS 'Its project.';
-COMMENT ON COLUMN item.prompt IS 'The prompt: plain text, or the JSON text of its chat messages as they were posted.';
+COMMENT ON COLUMN item.prompt IS 'The prompt: plain text, or its chat messages as a JSON array of {"role", "content"}.';
 COMMENT ON COLUMN item.prompt_is_messages IS 'Whether prompt is the JSON array of chat messages.';
 COMMENT ON COLUMN item.created_at IS 'When first heard of.';
 
@@ -235,6 +235,73 @@ CREATE FUNCTION rfc3339(moment timestamptz) RETURNS text LANGUAGE sql IMMUTABLE 
 $$ SELECT to_char(moment AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') $$;
 COMMENT ON FUNCTION rfc3339(timestamptz) IS 'RFC 3339 in UTC with microseconds; null of null.';
 
+-- What the API shows of each resource, in one place: a GET reads the body, a list strings bodies together.
+CREATE VIEW project_document AS
+SELECT p.id, p.name,
+       json_build_object(
+           'id', p.id, 'name', p.name, 'title', p.title, 'refit_after_comparisons', p.refit_after_comparisons,
+           'refit_after_seconds', p.refit_after_seconds, 'fit_options', p.fit_options,
+           'published_fit', p.published_fit, 'created_at', rfc3339(p.created_at)) AS body
+FROM project p;
+COMMENT ON VIEW project_document IS 'A project as the API shows it.';
+COMMENT ON COLUMN project_document.id IS 'The project.';
+COMMENT ON COLUMN project_document.name IS 'Its name.';
+COMMENT ON COLUMN project_document.body IS 'The JSON document.';
+
+CREATE VIEW token_document AS
+SELECT t.id,
+       json_build_object(
+           'id', t.id, 'project', p.name, 'role', t.role, 'name', t.name, 'prefix', t.prefix,
+           'created_at', rfc3339(t.created_at), 'expires_at', rfc3339(t.expires_at),
+           'revoked_at', rfc3339(t.revoked_at)) AS body
+FROM token t LEFT JOIN project p ON p.id = t.project_id;
+COMMENT ON VIEW token_document IS 'A token as the API shows it: without the token.';
+COMMENT ON COLUMN token_document.id IS 'The token.';
+COMMENT ON COLUMN token_document.body IS 'The JSON document.';
+
+CREATE VIEW item_document AS
+SELECT i.project_id, i.id,
+       json_build_object(
+           'id', i.id,
+           'prompt', CASE WHEN i.prompt_is_messages THEN i.prompt::json ELSE to_json(i.prompt) END,
+           'created_at', rfc3339(i.created_at),
+           'responses', coalesce((SELECT json_agg(json_build_object('id', r.id, 'text', r.text, 'policy', r.policy)
+                                                  ORDER BY r.id)
+                                  FROM response r WHERE r.item_id = i.id), '[]'::json)) AS body
+FROM item i;
+COMMENT ON VIEW item_document IS 'An item with its responses as the API shows it.';
+COMMENT ON COLUMN item_document.project_id IS 'Its project.';
+COMMENT ON COLUMN item_document.id IS 'The item.';
+COMMENT ON COLUMN item_document.body IS 'The JSON document.';
+
+CREATE VIEW comparison_document AS
+SELECT c.project_id, c.seq, c.id,
+       json_build_object(
+           'id', c.id, 'annotator', n.name, 'item', c.item_id, 'a', c.response_a, 'b', c.response_b,
+           'outcome', c.outcome, 'strength', c.strength, 'reasons', c.reasons, 'skip_reason', c.skip_reason,
+           'shown_first', c.shown_first, 'duration_ms', c.duration_ms, 'created_at', rfc3339(c.judged_at),
+           'meta', c.meta, 'received_at', rfc3339(c.received_at), 'retracted_at', rfc3339(t.retracted_at)) AS body,
+       json_build_object(
+           'id', c.id, 'annotator', n.name, 'item', c.item_id,
+           'prompt', CASE WHEN i.prompt_is_messages THEN i.prompt::json ELSE to_json(i.prompt) END,
+           'a', json_build_object('id', a.id, 'text', a.text, 'policy', a.policy),
+           'b', json_build_object('id', b.id, 'text', b.text, 'policy', b.policy),
+           'outcome', c.outcome, 'strength', c.strength, 'reasons', c.reasons, 'skip_reason', c.skip_reason,
+           'shown_first', c.shown_first, 'duration_ms', c.duration_ms, 'created_at', rfc3339(c.judged_at),
+           'meta', c.meta, 'received_at', rfc3339(c.received_at), 'retracted_at', rfc3339(t.retracted_at)) AS body_inline
+FROM comparison c
+JOIN annotator n ON n.id = c.annotator_id
+LEFT JOIN item i ON i.project_id = c.project_id AND i.id = c.item_id
+LEFT JOIN response a ON a.item_id = c.item_id AND a.id = c.response_a
+LEFT JOIN response b ON b.item_id = c.item_id AND b.id = c.response_b
+LEFT JOIN retraction t ON t.project_id = c.project_id AND t.comparison_id = c.id;
+COMMENT ON VIEW comparison_document IS 'A comparison as the API shows it. The joins to the texts are outer ones on unique keys, so that they are left out where only body is asked for.';
+COMMENT ON COLUMN comparison_document.project_id IS 'Its project.';
+COMMENT ON COLUMN comparison_document.seq IS 'Order of arrival.';
+COMMENT ON COLUMN comparison_document.id IS 'The comparison.';
+COMMENT ON COLUMN comparison_document.body IS 'The JSON document, texts by id.';
+COMMENT ON COLUMN comparison_document.body_inline IS 'The JSON document with its texts.';
+
 CREATE TABLE fit (
     id uuid PRIMARY KEY,
     project_id uuid NOT NULL REFERENCES project,
@@ -385,3 +452,45 @@ COMMENT ON TABLE win_rates IS 'The document that GET win-rates serves for a fit,
 COMMENT ON COLUMN win_rates.fit_id IS 'The fit.';
 COMMENT ON COLUMN win_rates.body IS 'The JSON document, byte for byte.';
 COMMENT ON COLUMN win_rates.etag IS 'Its strong entity tag, with quotes.';
+
+CREATE VIEW group_document AS
+SELECT g.fit_id, g.ordinal, l.project_id, g.lineage_id AS id,
+       json_build_object(
+           'id', l.id, 'name', l.name, 'colour', l.colour, 'fit', g.fit_id, 'ordinal', g.ordinal,
+           'weight', g.weight, 'size', g.size, 'stability', g.stability, 'summary', g.summary,
+           'first_seen_at', rfc3339(l.created_at)) AS body
+FROM fit_group g JOIN lineage l ON l.id = g.lineage_id;
+COMMENT ON VIEW group_document IS 'A group of a fit as the API shows it; its id is the lineage''s.';
+COMMENT ON COLUMN group_document.fit_id IS 'The fit.';
+COMMENT ON COLUMN group_document.ordinal IS 'Its place in the fit.';
+COMMENT ON COLUMN group_document.project_id IS 'Its project.';
+COMMENT ON COLUMN group_document.id IS 'The lineage.';
+COMMENT ON COLUMN group_document.body IS 'The JSON document.';
+
+CREATE VIEW fit_document AS
+SELECT f.project_id, f.id,
+       json_build_object(
+           'id', f.id, 'job', f.job_id, 'state', j.state, 'created_at', rfc3339(f.created_at),
+           'published_at', rfc3339(f.published_at), 'is_published', p.published_fit IS NOT DISTINCT FROM f.id,
+           'options', f.options, 'watermark', f.watermark, 'comparisons', f.comparisons,
+           'annotators', f.annotators, 'k', f.k, 'verdict', f.verdict, 'encoder', f.encoder, 'ridge', f.ridge,
+           'seed', f.seed, 'warnings', f.warnings) AS brief,
+       json_build_object(
+           'id', f.id, 'job', f.job_id, 'state', j.state, 'created_at', rfc3339(f.created_at),
+           'published_at', rfc3339(f.published_at), 'is_published', p.published_fit IS NOT DISTINCT FROM f.id,
+           'options', f.options, 'watermark', f.watermark, 'data_digest', encode(f.data_digest, 'hex'),
+           'comparisons', f.comparisons, 'annotators', f.annotators, 'k', f.k, 'verdict', f.verdict,
+           'encoder', f.encoder, 'ridge', f.ridge, 'seed', f.seed, 'threads', f.threads, 'blas', f.blas,
+           'code_version', f.code_version, 'evidence', f.evidence, 'summary', f.summary, 'warnings', f.warnings,
+           'groups', coalesce((SELECT json_agg(g.body ORDER BY g.ordinal)
+                               FROM group_document g WHERE g.fit_id = f.id), '[]'::json),
+           'lineage_events', coalesce((SELECT json_agg(json_build_object('kind', e.kind, 'before', e.before,
+                                                                         'after', e.after, 'share', e.share)
+                                                       ORDER BY e.line)
+                                       FROM lineage_event e WHERE e.fit_id = f.id), '[]'::json)) AS body
+FROM fit f JOIN job j ON j.id = f.job_id JOIN project p ON p.id = f.project_id;
+COMMENT ON VIEW fit_document IS 'A fit as the API shows it.';
+COMMENT ON COLUMN fit_document.project_id IS 'Its project.';
+COMMENT ON COLUMN fit_document.id IS 'The fit.';
+COMMENT ON COLUMN fit_document.brief IS 'The JSON document of a list.';
+COMMENT ON COLUMN fit_document.body IS 'The whole JSON document.';

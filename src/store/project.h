@@ -32,7 +32,7 @@ int project_create(struct pool *pool, struct str name, const struct project_sett
 /* The id that a name stands for; it never changes, so it may be remembered. */
 int project_find(struct pool *pool, struct str name, struct uuid *ret, struct err *err);
 
-/* {id, name, title, refit_after_comparisons, refit_after_seconds, fit_options, published_fit, created_at, counts} */
+/* {id, name, title, refit_after_comparisons, refit_after_seconds, fit_options, published_fit, created_at} */
 int project_get(struct pool *pool, const struct uuid *project, struct buf *out, struct err *err);
 
 /* By name. `only`: the one project that the token opens, or NULL for all. */

@@ -1,0 +1,94 @@
+#include "store/fit_read.h"
+
+#include "store/pool.h"
+
+/* The queries here take the project and mostly one thing in it. */
+static int document(struct pool *pool, enum query query, const struct uuid *project, const struct uuid *id,
+                    struct buf *out, struct err *err) {
+    struct pg_params p = {0};
+    pg_param_uuid(&p, project);
+    if (id)
+        pg_param_uuid(&p, id);
+    int status = query_json(pool, query, &p, out, err);
+    pg_params_free(&p);
+    return status;
+}
+
+static int listing(struct pool *pool, enum query query, const struct uuid *project, const struct page *page,
+                   struct buf *out, struct err *err) {
+    struct pg_params p = {0};
+    pg_param_uuid(&p, project);
+    int status = page_by_uuid(page, &p, err);
+    if (status == 0)
+        status = query_json(pool, query, &p, out, err);
+    pg_params_free(&p);
+    return status;
+}
+
+int fit_get(struct pool *pool, const struct uuid *project, const struct uuid *fit, struct buf *out, struct err *err) {
+    return document(pool, QUERY_fit_get, project, fit, out, err);
+}
+
+int fit_list(struct pool *pool, const struct uuid *project, const struct page *page, struct buf *out, struct err *err) {
+    return listing(pool, QUERY_fit_list, project, page, out, err);
+}
+
+int fit_publish(struct pool *pool, const struct uuid *project, const struct uuid *fit, struct buf *out,
+                struct err *err) {
+    struct pg_params p = {0};
+    struct pg_result *r = NULL;
+    pg_param_uuid(&p, project);
+    pg_param_uuid(&p, fit);
+    int status = pool_query(pool, QUERY_fit_republish, &p, &r, err);
+    bool published = status == 0 && pg_rows(r) > 0;
+    pg_result_free(r);
+    pg_params_free(&p);
+    if (status == 0)
+        status = fit_get(pool, project, fit, out, err);
+    if (status == 0 && !published)
+        status = err_set(err, ERR_NOT_READY, "the fit has no results yet");
+    return status;
+}
+
+int group_list(struct pool *pool, const struct uuid *project, struct buf *out, struct err *err) {
+    return document(pool, QUERY_group_list, project, NULL, out, err);
+}
+
+int group_get(struct pool *pool, const struct uuid *project, const struct uuid *group, struct buf *out,
+              struct err *err) {
+    return document(pool, QUERY_group_get, project, group, out, err);
+}
+
+int group_rename(struct pool *pool, const struct uuid *project, const struct uuid *group, struct str name,
+                 struct buf *out, struct err *err) {
+    struct pg_params p = {0};
+    pg_param_uuid(&p, project);
+    pg_param_uuid(&p, group);
+    pg_param_text(&p, name);
+    int status = pool_query(pool, QUERY_group_rename, &p, NULL, err);
+    pg_params_free(&p);
+    return status < 0 ? -1 : group_get(pool, project, group, out, err);
+}
+
+int membership_list(struct pool *pool, const struct uuid *project, const struct page *page, struct buf *out,
+                    struct err *err) {
+    return listing(pool, QUERY_membership_list, project, page, out, err);
+}
+
+int win_rates_get(struct pool *pool, const struct uuid *project, struct buf *body, struct buf *etag, struct err *err) {
+    struct pg_params p = {0};
+    struct pg_result *r = NULL;
+    pg_param_uuid(&p, project);
+    int status = pool_query(pool, QUERY_win_rates_get, &p, &r, err);
+    if (status == 0 && pg_rows(r) == 0)
+        status = err_set(err, ERR_NOT_FOUND, "there is no such project");
+    if (status == 0) {
+        struct str text = pg_text(r, 0, 0), tag = pg_text(r, 0, 1);
+        buf_add(body, text.ptr, text.len);
+        buf_add(etag, tag.ptr, tag.len);
+        status = body->failed || etag->failed ? err_memory(err) : 0;
+    }
+    pg_result_free(r);
+    pg_params_free(&p);
+    return status;
+}

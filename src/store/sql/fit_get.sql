@@ -1,0 +1,2 @@
+-- Fit $2 of project $1 as JSON.
+SELECT body FROM fit_document WHERE project_id = $1 AND id = $2

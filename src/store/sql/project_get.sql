@@ -1,0 +1,2 @@
+-- Project $1 as JSON.
+SELECT body FROM project_document WHERE id = $1
