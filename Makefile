@@ -109,7 +109,7 @@ fuzz: fuzzers
 	@for f in $(notdir $(FUZZERS)); do mkdir -p build/fuzz/corpus/$$f; echo "  RUN $$f"; \
 	 build/fuzz/$$f -runs=$(FUZZ_RUNS) -max_total_time=$(FUZZ_SECONDS) -max_len=4096 -dict=tests/fuzz/json.dict \
 	   -artifact_prefix=build/fuzz/ -print_final_stats=0 build/fuzz/corpus/$$f tests/fuzz/corpus/$$f >build/fuzz/$$f.log 2>&1 || \
-	   { cat build/fuzz/$$f.log; exit 1; }; grep -h ^Done build/fuzz/$$f.log; done
+	   { grep -v '^#' build/fuzz/$$f.log; exit 1; }; grep -h ^Done build/fuzz/$$f.log; done
 
 # ---- benchmarks: bench/NAME.c becomes build/release/bench/NAME; `make bench` builds them, each says how it is run ----
 BENCHES := $(patsubst %.c,$B/%,$(sort $(wildcard bench/*.c)))

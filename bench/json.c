@@ -1,5 +1,5 @@
-/* CPU time to read one 1.4 kB comparison: our reader by table against jansson (parse and the same look-ups), in turns, in one
- * run. usage: build/release/bench/json [SECONDS]   (about 1 s a round, five rounds, the median is printed) */
+/* CPU time to read one 1.4 kB comparison: our reader by table against jansson (parse and the same look-ups), in turns,
+ * in one run. usage: build/release/bench/json [SECONDS]   (about 1 s a round, five rounds, the median is printed) */
 #include <jansson.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -101,8 +101,8 @@ int main(int argc, char **argv)
     qsort(ours, ROUNDS, sizeof ours[0], ascending);
     qsort(theirs, ROUNDS, sizeof theirs[0], ascending);
     double a = ours[ROUNDS / 2], b = theirs[ROUNDS / 2];
-    printf("one comparison of %zu bytes: ours %.2f us (%.2f GB/s), jansson %.2f us, ratio %.1f\n", document.length, a / 1e3,
-           (double)document.length / a, b / 1e3, b / a);
+    printf("one comparison of %zu bytes: ours %.2f us (%.2f GB/s), jansson %.2f us, ratio %.1f\n", document.length,
+           a / 1e3, (double)document.length / a, b / 1e3, b / a);
     buf_free(&document);
     return 0;
 }

@@ -21,8 +21,9 @@ void clock_sleep_ns(int64_t ns);
 /* "2026-11-22T18:14:22.123456Z" (RFC 3339, UTC) into text[CLOCK_RFC3339_SIZE]. Returns text. */
 char *clock_rfc3339(int64_t wall_us, char *text);
 
-/* Reads an RFC 3339 timestamp of the years 1970 to 9998 with its zone ("Z" or "+01:00"; the separator may be a space or a
- * lower-case letter), to the microsecond, further digits cut off. Leap seconds are refused. False on anything else. */
+/* Reads an RFC 3339 timestamp of the years 1970 to 9998 with its zone ("Z" or "+01:00"; the separator may be a space or
+ * a lower-case letter), to the microsecond, further digits cut off. Leap seconds are refused. False on anything else.
+ */
 bool clock_parse_rfc3339(struct str text, int64_t *ret_wall_us);
 
 #endif

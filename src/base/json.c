@@ -30,7 +30,8 @@ static int read_str(struct json_scan *r, const struct json_field *f, void *targe
     if (most && text->len > most)
         return scan_unfit(r, "has %zu bytes, %zu are allowed", text->len, most);
     if (text->len < (size_t)f->least)
-        return text->len == 0 ? scan_unfit(r, "must not be empty") : scan_unfit(r, "needs at least %lld bytes", (long long)f->least);
+        return text->len == 0 ? scan_unfit(r, "must not be empty")
+                              : scan_unfit(r, "needs at least %lld bytes", (long long)f->least);
     return 0;
 }
 
@@ -195,7 +196,8 @@ static int read_other(struct json_scan *r, const struct json_shape *shape, char 
         if (str_equal(kept[i].name, name))
             return scan_fail(r, ERR_INVALID_JSON, name.ptr - 1, "duplicate key in an object");
     if (list->count == JSON_RAW_MEMBERS)
-        return scan_fail(r, ERR_INVALID_VALUE, name.ptr - 1, "there are more than %d unknown members", JSON_RAW_MEMBERS);
+        return scan_fail(r, ERR_INVALID_VALUE, name.ptr - 1, "there are more than %d unknown members",
+                         JSON_RAW_MEMBERS);
     struct json_other *slot = list_slot(r, list, sizeof *slot);
     if (!slot)
         return -1;
@@ -314,7 +316,8 @@ static int read_one_of(struct json_scan *r, const struct json_field *f, void *ba
         }
     must_be[0] = '\0';
     for (size_t i = 0; i < f->form_count && n < sizeof must_be; i++)
-        n += (size_t)snprintf(must_be + n, sizeof must_be - n, "%s%s", i ? " or " : "", kinds[f->forms[i].kind].must_be);
+        n +=
+            (size_t)snprintf(must_be + n, sizeof must_be - n, "%s%s", i ? " or " : "", kinds[f->forms[i].kind].must_be);
     return wrong_type(r, must_be);
 }
 
@@ -333,7 +336,8 @@ static struct json_scan scan_of(char *text, size_t length, const struct json_lim
                                 struct err *err)
 {
     CHECK(text[length] == '\0');
-    struct json_scan r = {.p = text, .start = text, .end = text + length, .limits = *limits, .arena = arena, .err = err};
+    struct json_scan r = {
+        .p = text, .start = text, .end = text + length, .limits = *limits, .arena = arena, .err = err};
     scan_space(&r);
     r.value = r.p;
     return r;
@@ -342,7 +346,8 @@ static struct json_scan scan_of(char *text, size_t length, const struct json_lim
 static int at_end(struct json_scan *r)
 {
     scan_space(r);
-    return r->p == r->end ? 0 : scan_fail(r, ERR_INVALID_JSON, r->p, "there is more text after the end of the document");
+    return r->p == r->end ? 0
+                          : scan_fail(r, ERR_INVALID_JSON, r->p, "there is more text after the end of the document");
 }
 
 int json_read(char *text, size_t length, const struct json_shape *shape, const struct json_limits *limits, void *ret,

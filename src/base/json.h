@@ -2,8 +2,8 @@
  * a writer from the struct, and the JSON Schema of the document.
  *
  * Reading builds no tree. Strings are unescaped in place and handed out as views, so the text must be writable, must
- * outlive the struct, and is no longer JSON afterwards (hash or keep it before, if it is needed). Elements of lists come
- * from the caller's arena. Nothing else is allocated.
+ * outlive the struct, and is no longer JSON afterwards (hash or keep it before, if it is needed). Elements of lists
+ * come from the caller's arena. Nothing else is allocated.
  *
  * It refuses: anything but RFC 8259 in UTF-8 (no comments, trailing commas, NaN, byte order mark, bytes after the
  * document), control characters and U+0000 in strings, lone surrogates, duplicate keys, unknown members, nesting deeper
@@ -95,7 +95,7 @@ struct json_field {
     const struct json_shape *shape; /* JSON_KIND_OBJECT */
     const struct json_field *item;  /* JSON_KIND_LIST: the element, made with JSON_ITEM */
     size_t item_size;               /* JSON_KIND_LIST: sizeof the element */
-    const struct json_field *forms; /* JSON_KIND_ONE_OF: fields of the same struct, each beginning with another kind of byte */
+    const struct json_field *forms; /* JSON_KIND_ONE_OF: fields of the same struct, told apart by the first byte */
     size_t form_count;
     const char *about;   /* description, for the schema; may be NULL */
     const char *example; /* JSON text, for the schema; may be NULL */
@@ -128,34 +128,35 @@ typedef struct json_list json_type_LIST;
 typedef struct str json_type_RAW;
 typedef int json_type_ONE_OF;
 
+/* 0, or a compile error. */
+#define JSON_ZERO_IF(condition) (0 * sizeof(char[(condition) ? 1 : -1]))
 #define JSON_MEMBER(type, member) (((type *)0)->member)
 #define JSON_SAME_TYPE(kind_name, type, member)                                                                        \
-    (0 * sizeof(char[__builtin_types_compatible_p(__typeof__(JSON_MEMBER(type, member)), json_type_##kind_name) ? 1 : -1]))
+    JSON_ZERO_IF(__builtin_types_compatible_p(__typeof__(JSON_MEMBER(type, member)), json_type_##kind_name))
 
 #define JSON_FIELD(kind_name, type, member, json_name, ...)                                                            \
     {                                                                                                                  \
-        .name = json_name, .name_length = sizeof json_name - 1, .kind = JSON_KIND_##kind_name,                              \
+        .name = json_name, .name_length = sizeof json_name - 1, .kind = JSON_KIND_##kind_name,                         \
         .offset = offsetof(type, member) + JSON_SAME_TYPE(kind_name, type, member), __VA_ARGS__                        \
     }
 
 /* An embedded struct that `shape_ptr` describes. */
 #define JSON_FIELD_OBJECT(type, member, json_name, shape_ptr, ...)                                                     \
     {                                                                                                                  \
-        .name = json_name, .name_length = sizeof json_name - 1, .kind = JSON_KIND_OBJECT, .offset = offsetof(type, member), \
-        .shape = shape_ptr, __VA_ARGS__                                                                                \
+        .name = json_name, .name_length = sizeof json_name - 1, .kind = JSON_KIND_OBJECT,                              \
+        .offset = offsetof(type, member), .shape = shape_ptr, __VA_ARGS__                                              \
     }
 
 /* The element of a list: JSON_ITEM(STR, .most = 80). */
 #define JSON_ITEM(kind_name, ...)                                                                                      \
     {                                                                                                                  \
-        .name = "", .kind = JSON_KIND_##kind_name, __VA_ARGS__                                                              \
+        .name = "", .kind = JSON_KIND_##kind_name, __VA_ARGS__                                                         \
     }
 
 #define JSON_SHAPE(type, field_array, title, prose, ...)                                                               \
     {                                                                                                                  \
-        .name = title, .about = prose,                                                                                 \
-        .size = sizeof(type) + 0 * sizeof(char[offsetof(type, seen) == 0 ? 1 : -1]), .fields = field_array,            \
-        .count = sizeof(field_array) / sizeof(field_array)[0], __VA_ARGS__                                             \
+        .name = title, .about = prose, .size = sizeof(type) + JSON_ZERO_IF(offsetof(type, seen) == 0),                 \
+        .fields = field_array, .count = sizeof(field_array) / sizeof(field_array)[0], __VA_ARGS__                      \
     }
 
 static inline bool json_given(const struct json_seen *seen, int field)
@@ -174,9 +175,9 @@ static inline bool json_has(const struct json_seen *seen, int field)
 int json_read(char *text, size_t length, const struct json_shape *shape, const struct json_limits *limits, void *ret,
               struct arena *arena, struct err *err);
 
-/* Finds the string or number at a dotted path ("meta.judge") of a document and gives its text, unescaped; the rest of the
- * document is checked as JSON. Like json_read it changes the text and needs its '\0'. ERR_MISSING_MEMBER when nothing is
- * there, ERR_INVALID_VALUE when it is neither string nor number. */
+/* Finds the string or number at a dotted path ("meta.judge") of a document and gives its text, unescaped; the rest of
+ * the document is checked as JSON. Like json_read it changes the text and needs its '\0'. ERR_MISSING_MEMBER when
+ * nothing is there, ERR_INVALID_VALUE when it is neither string nor number. */
 int json_pick(char *text, size_t length, const char *path, const struct json_limits *limits, struct str *ret,
               struct err *err);
 

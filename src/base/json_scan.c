@@ -180,7 +180,9 @@ static int escape(struct json_scan *r, char *out)
 {
     char c = *r->p++;
     switch (c) {
-    case '"': case '\\': case '/': *out = c; return 1;
+    case '"':
+    case '\\':
+    case '/': *out = c; return 1;
     case 'b': *out = '\b'; return 1;
     case 'f': *out = '\f'; return 1;
     case 'n': *out = '\n'; return 1;
@@ -354,7 +356,8 @@ static int raw_key(struct json_scan *r, struct raw_keys *keys, size_t first)
         if (keys->hash[i] == hash)
             return scan_fail(r, ERR_INVALID_JSON, begin, "duplicate key in an object");
     if (keys->count == JSON_RAW_MEMBERS)
-        return scan_fail(r, ERR_INVALID_VALUE, begin, "a free-form value may have %d members open at once", JSON_RAW_MEMBERS);
+        return scan_fail(r, ERR_INVALID_VALUE, begin, "a free-form value may have %d members open at once",
+                         JSON_RAW_MEMBERS);
     keys->hash[keys->count++] = hash;
     return scan_colon(r);
 }

@@ -8,7 +8,8 @@
 
 #include "base/json.h"
 
-/* Where in the document the reader is; a list of these, innermost first, lies on the C stack and becomes the pointer. */
+/* Where in the document the reader is; a list of these, innermost first, lies on the C stack and becomes the pointer.
+ */
 struct json_place {
     const struct json_place *up;
     struct str name; /* of a member; ptr NULL for an element */

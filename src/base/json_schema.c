@@ -58,8 +58,9 @@ void json_write(struct buf *out, const struct json_shape *shape, const void *val
 /* ---- schemas ---- */
 
 static const char *const type_names[] = {
-    [JSON_KIND_STR] = "string", [JSON_KIND_INT] = "integer", [JSON_KIND_REAL] = "number",   [JSON_KIND_BOOL] = "boolean", [JSON_KIND_ENUM] = "string",
-    [JSON_KIND_UUID] = "string", [JSON_KIND_TIME] = "string", [JSON_KIND_OBJECT] = "object", [JSON_KIND_LIST] = "array",
+    [JSON_KIND_STR] = "string",   [JSON_KIND_INT] = "integer",   [JSON_KIND_REAL] = "number",
+    [JSON_KIND_BOOL] = "boolean", [JSON_KIND_ENUM] = "string",   [JSON_KIND_UUID] = "string",
+    [JSON_KIND_TIME] = "string",  [JSON_KIND_OBJECT] = "object", [JSON_KIND_LIST] = "array",
 };
 
 static void schema_value(struct buf *out, const struct json_field *f, const struct json_limits *limits);

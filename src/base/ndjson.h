@@ -2,8 +2,8 @@
  *
  * Lines end with LF or CRLF; blank lines are skipped; the last line may lack its newline. Lines that lie whole in one
  * chunk are handed out from the chunk itself, only the rest is copied. A line longer than the limit, and a byte order
- * mark at the start of the stream, are errors (ERR_TOO_LARGE, ERR_INVALID_JSON) with the line number; after an error the
- * stream is over. It refuses to look into the lines.
+ * mark at the start of the stream, are errors (ERR_TOO_LARGE, ERR_INVALID_JSON) with the line number; after an error
+ * the stream is over. It refuses to look into the lines.
  *
  *     ndjson_feed(&s, bytes, length);
  *     while ((got = ndjson_next(&s, &line, &err)) > 0) ...   // then feed more, or ndjson_end and the same loop again
@@ -42,7 +42,8 @@ void ndjson_feed(struct ndjson *s, char *bytes, size_t length);
 /* No more bytes will come: what is left is the last line. */
 void ndjson_end(struct ndjson *s);
 
-/* 1 and the next line; 0 when more bytes are needed (or, after ndjson_end, when all is done); -1 with err, err->line. */
+/* 1 and the next line; 0 when more bytes are needed (or, after ndjson_end, when all is done); -1 with err, err->line.
+ */
 int ndjson_next(struct ndjson *s, struct ndjson_line *ret, struct err *err);
 
 void ndjson_free(struct ndjson *s);

@@ -34,16 +34,18 @@ static const struct json_field fields[] = {
     [MODEL_B] = JSON_FIELD(STR, struct battle, model_b, "model_b", .flags = JSON_NULLABLE),
     [WINNER] = JSON_FIELD(ENUM, struct battle, winner, "winner", .flags = JSON_REQUIRED, .names = winners),
     [JUDGE] = JSON_FIELD(STR, struct battle, judge, "judge", .flags = JSON_NULLABLE),
-    [CONVERSATION_A] = JSON_FIELD(LIST, struct battle, a, "conversation_a", .flags = JSON_REQUIRED,
-                                  .item = &foreign_message_item, .item_size = sizeof(struct record_message), .most = 256),
-    [CONVERSATION_B] = JSON_FIELD(LIST, struct battle, b, "conversation_b", .flags = JSON_REQUIRED,
-                                  .item = &foreign_message_item, .item_size = sizeof(struct record_message), .most = 256),
+    [CONVERSATION_A] =
+        JSON_FIELD(LIST, struct battle, a, "conversation_a", .flags = JSON_REQUIRED, .item = &foreign_message_item,
+                   .item_size = sizeof(struct record_message), .most = 256),
+    [CONVERSATION_B] =
+        JSON_FIELD(LIST, struct battle, b, "conversation_b", .flags = JSON_REQUIRED, .item = &foreign_message_item,
+                   .item_size = sizeof(struct record_message), .most = 256),
     [TURN] = JSON_FIELD(INT, struct battle, turn, "turn"),
     [TSTAMP] = JSON_FIELD(REAL, struct battle, tstamp, "tstamp", .low = 0, .high = MOST_SECONDS),
     [META] = JSON_FIELD(RAW, struct battle, meta, "meta", .flags = JSON_NULLABLE),
 };
-static const struct json_shape battle_shape = JSON_SHAPE(struct battle, fields, "Battle", NULL, .open = true,
-                                                         .others = offsetof(struct battle, others));
+static const struct json_shape battle_shape =
+    JSON_SHAPE(struct battle, fields, "Battle", NULL, .open = true, .others = offsetof(struct battle, others));
 
 /* A question id is 32 hexadecimal digits or a UUID with its dashes; anything else is no id of ours. */
 static bool parse_id(struct str json, struct uuid *ret)
@@ -122,8 +124,6 @@ static bool put_conversation(struct buf *out, const char *key, const struct reco
     json_key(out, key);
     json_open(out, '[');
     foreign_put_prompt(out, r);
-    if (split && (answer.count == 0 || m[0].role != ROLE_ASSISTANT))
-        foreign_put_message(out, ROLE_ASSISTANT, STR_LITERAL(""));
     for (size_t i = 0; split && i < answer.count; i++)
         foreign_put_message(out, (enum record_role)m[i].role, m[i].content);
     json_close(out, ']');

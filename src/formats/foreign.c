@@ -42,7 +42,8 @@ int foreign_answer(const struct json_list *messages, size_t from, const char *po
     return status == 0 && !copy ? err_memory(err) : status;
 }
 
-int foreign_meta(struct record *r, struct str meta, const struct json_list *others, struct arena *arena, struct err *err)
+int foreign_meta(struct record *r, struct str meta, const struct json_list *others, struct arena *arena,
+                 struct err *err)
 {
     const struct json_other *other = others->items;
     bool is_object = meta.ptr && meta.ptr[0] == '{';

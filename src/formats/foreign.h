@@ -20,7 +20,7 @@ extern const struct json_field foreign_message_item;
 /* The two forms of a struct foreign_text, as fields of a struct `type`. */
 #define FOREIGN_TEXT_FORMS(type, member)                                                                               \
     {                                                                                                                  \
-        JSON_FIELD(STR, type, member.text, ""),                                                            \
+        JSON_FIELD(STR, type, member.text, ""),                                                                        \
             JSON_FIELD(LIST, type, member.messages, "", .item = &foreign_message_item,                                 \
                        .item_size = sizeof(struct record_message), .least = 1, .most = 256),                           \
     }
@@ -35,7 +35,8 @@ int foreign_answer(const struct json_list *messages, size_t from, const char *po
                    struct str *ret, struct err *err);
 
 /* Makes `meta` of the record: the line's own, or an object of the unknown members with the line's own in "meta". */
-int foreign_meta(struct record *r, struct str meta, const struct json_list *others, struct arena *arena, struct err *err);
+int foreign_meta(struct record *r, struct str meta, const struct json_list *others, struct arena *arena,
+                 struct err *err);
 
 /* The sizes that the table of the record asks for, of members that were made and not read. */
 int foreign_check(const struct record *r, const struct json_limits *limits, struct err *err);

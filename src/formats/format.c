@@ -39,7 +39,8 @@ int format_by_name(struct str name, enum format *ret, struct err *err)
             *ret = (enum format)i;
             return 0;
         }
-    return err_set(err, ERR_INVALID_VALUE, "there is no format `%.*s`; there are jsonl, trl, trl-implicit, hh and arena",
+    return err_set(err, ERR_INVALID_VALUE,
+                   "there is no format `%.*s`; there are jsonl, trl, trl-implicit, hh and arena",
                    (int)(name.len < 40 ? name.len : 40), name.ptr ? name.ptr : "");
 }
 
@@ -68,9 +69,10 @@ int format_read_line(enum format format, char *line, size_t length, const struct
     if (!json_has(&ret->seen, RECORD_ANNOTATOR) && options->anonymous)
         record_set_annotator(ret, STR_LITERAL("anonymous"));
     if (!json_has(&ret->seen, RECORD_ANNOTATOR))
-        return err_at(err, ERR_MISSING_MEMBER, "/annotator",
-                      "the line names no annotator: say which member does (annotator_field), or let all lines be of one "
-                      "anonymous annotator, and then no groups can be found");
+        return err_at(
+            err, ERR_MISSING_MEMBER, "/annotator",
+            "the line names no annotator: say which member does (annotator_field), or let all lines be of one "
+            "anonymous annotator, and then no groups can be found");
     return foreign_check(ret, &options->limits, err);
 }
 

@@ -23,13 +23,14 @@ static const struct json_field pair_fields[] = {
     [PAIR_ANNOTATOR] = JSON_FIELD(STR, struct pair, annotator, "annotator"),
     [PAIR_PROMPT] = JSON_FIELD(ONE_OF, struct pair, prompt.form, "prompt", .forms = prompt_forms, .form_count = 2),
     [PAIR_CHOSEN] = JSON_FIELD(ONE_OF, struct pair, chosen.form, "chosen", .forms = chosen_forms, .form_count = 2),
-    [PAIR_REJECTED] = JSON_FIELD(ONE_OF, struct pair, rejected.form, "rejected", .forms = rejected_forms, .form_count = 2),
+    [PAIR_REJECTED] =
+        JSON_FIELD(ONE_OF, struct pair, rejected.form, "rejected", .forms = rejected_forms, .form_count = 2),
     [PAIR_A] = JSON_FIELD(STR, struct pair, a, "a"),
     [PAIR_B] = JSON_FIELD(STR, struct pair, b, "b"),
     [PAIR_META] = JSON_FIELD(RAW, struct pair, meta, "meta", .flags = JSON_NULLABLE),
 };
-static const struct json_shape pair_shape = JSON_SHAPE(struct pair, pair_fields, "Pair", NULL, .open = true,
-                                                       .others = offsetof(struct pair, others));
+static const struct json_shape pair_shape =
+    JSON_SHAPE(struct pair, pair_fields, "Pair", NULL, .open = true, .others = offsetof(struct pair, others));
 
 /* Reads the line and takes over what is the same in the three: annotator and meta. */
 static int read_pair(char *line, size_t length, const struct json_limits *limits, struct pair *pair, struct record *ret,
@@ -45,7 +46,8 @@ static int read_pair(char *line, size_t length, const struct json_limits *limits
 
 static int require(const struct pair *pair, int member, struct err *err)
 {
-    static const char *const pointers[] = {[PAIR_PROMPT] = "/prompt", [PAIR_CHOSEN] = "/chosen", [PAIR_REJECTED] = "/rejected"};
+    static const char *const pointers[] = {
+        [PAIR_PROMPT] = "/prompt", [PAIR_CHOSEN] = "/chosen", [PAIR_REJECTED] = "/rejected"};
     if (json_has(&pair->seen, member))
         return 0;
     return err_at(err, ERR_MISSING_MEMBER, pointers[member], "the member is required in this format");
@@ -178,7 +180,8 @@ int trl_implicit_read(char *line, size_t length, const struct json_limits *limit
     if (json_given(&pair.seen, PAIR_PROMPT))
         return err_at(err, ERR_INVALID_VALUE, "/prompt", "a line with `prompt` is of the format trl, not trl-implicit");
     if (pair.chosen.form != pair.rejected.form)
-        return err_at(err, ERR_INVALID_VALUE, "/rejected", "`chosen` and `rejected` must both be texts or both messages");
+        return err_at(err, ERR_INVALID_VALUE, "/rejected",
+                      "`chosen` and `rejected` must both be texts or both messages");
     if (pair.chosen.form == PROMPT_TEXT) {
         size_t n = first_difference(pair.chosen.text, pair.rejected.text);
         record_set_prompt(ret, (struct str){pair.chosen.text.ptr, n});
@@ -188,7 +191,8 @@ int trl_implicit_read(char *line, size_t length, const struct json_limits *limit
     }
     size_t n = foreign_common_messages(&pair.chosen.messages, &pair.rejected.messages);
     if (n == 0)
-        return err_at(err, ERR_INVALID_VALUE, "/rejected", "the conversations have no common beginning to be the prompt");
+        return err_at(err, ERR_INVALID_VALUE, "/rejected",
+                      "the conversations have no common beginning to be the prompt");
     if (foreign_answer(&pair.chosen.messages, n, "/chosen", arena, &chosen, err) ||
         foreign_answer(&pair.rejected.messages, n, "/rejected", arena, &rejected, err))
         return -1;

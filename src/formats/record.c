@@ -11,11 +11,11 @@ enum { RESPONSE_TEXT, RESPONSE_POLICY };
 enum { MOST_MESSAGES = 256, MOST_REASONS = 16, MOST_META_BYTES = 16384, DAY_MS = 24 * 3600 * 1000 };
 
 static const struct json_field message_fields[] = {
-    [MESSAGE_ROLE] = JSON_FIELD(ENUM, struct record_message, role, "role", .flags = JSON_REQUIRED, .names = record_roles,
-                                .about = "Who speaks.", .example = "\"user\""),
-    [MESSAGE_CONTENT] = JSON_FIELD(STR, struct record_message, content, "content",
-                                   .flags = JSON_REQUIRED | JSON_LONG_TEXT, .about = "What is said.",
-                                   .example = "\"Why is the sky blue?\""),
+    [MESSAGE_ROLE] = JSON_FIELD(ENUM, struct record_message, role, "role", .flags = JSON_REQUIRED,
+                                .names = record_roles, .about = "Who speaks.", .example = "\"user\""),
+    [MESSAGE_CONTENT] =
+        JSON_FIELD(STR, struct record_message, content, "content", .flags = JSON_REQUIRED | JSON_LONG_TEXT,
+                   .about = "What is said.", .example = "\"Why is the sky blue?\""),
 };
 const struct json_shape record_message_shape =
     JSON_SHAPE(struct record_message, message_fields, "Message", "One turn of a conversation.");
@@ -41,22 +41,24 @@ static const struct json_field prompt_forms[] = {
                                        .about = "The messages that the response answers."),
 };
 
+/* In the order of enum record_side_form. */
 #define SIDE_FORMS(side_name)                                                                                          \
     {                                                                                                                  \
-        [SIDE_ID - 1] = JSON_FIELD(UUID, struct record, side[side_name].id, "id", .about = "Id of a response of `item`."), \
-        [SIDE_TEXT - 1] = JSON_FIELD_OBJECT(struct record, side[side_name].response, "response",                       \
-                                            &record_response_shape, .about = "A response that is carried along."),     \
+        JSON_FIELD(UUID, struct record, side[side_name].id, "id", .about = "Id of a response of `item`."),             \
+        JSON_FIELD_OBJECT(struct record, side[side_name].response, "response", &record_response_shape,                 \
+                          .about = "A response that is carried along."),                                               \
     }
 static const struct json_field a_forms[] = SIDE_FORMS(SIDE_A);
 static const struct json_field b_forms[] = SIDE_FORMS(SIDE_B);
 
 static const struct json_field fields[] = {
-    [RECORD_ID] = JSON_FIELD(UUID, struct record, id, "id",
-                             .about = "Chosen by the client (best a UUIDv7): the same comparison sent twice is stored once.",
-                             .example = "\"01890a5d-ac96-774b-bcce-b302099a8057\""),
-    [RECORD_ANNOTATOR] = JSON_FIELD(STR, struct record, annotator, "annotator", .flags = JSON_REQUIRED, .least = 1,
-                                    .most = 200, .about = "Who judged: a name or a pseudonym, stable over time.",
-                                    .example = "\"ann-17\""),
+    [RECORD_ID] =
+        JSON_FIELD(UUID, struct record, id, "id",
+                   .about = "Chosen by the client (best a UUIDv7): the same comparison sent twice is stored once.",
+                   .example = "\"01890a5d-ac96-774b-bcce-b302099a8057\""),
+    [RECORD_ANNOTATOR] =
+        JSON_FIELD(STR, struct record, annotator, "annotator", .flags = JSON_REQUIRED, .least = 1, .most = 200,
+                   .about = "Who judged: a name or a pseudonym, stable over time.", .example = "\"ann-17\""),
     [RECORD_ITEM] = JSON_FIELD(UUID, struct record, item, "item",
                                .about = "The item whose responses `a` and `b` name by id; instead of `prompt`."),
     [RECORD_PROMPT] = JSON_FIELD(ONE_OF, struct record, prompt_form, "prompt", .forms = prompt_forms, .form_count = 2,
@@ -68,10 +70,11 @@ static const struct json_field fields[] = {
     [RECORD_B] = JSON_FIELD(ONE_OF, struct record, side[SIDE_B].form, "b", .flags = JSON_REQUIRED, .forms = b_forms,
                             .form_count = 2, .about = "The other response.",
                             .example = "{\"text\":\"It reflects the sea.\",\"policy\":\"gpt2\"}"),
-    [RECORD_OUTCOME] = JSON_FIELD(ENUM, struct record, outcome, "outcome", .flags = JSON_REQUIRED, .names = record_outcomes,
-                                  .about = "Which response was preferred; `both_bad` is a tie of two bad ones, `skip` is no "
-                                           "judgement.",
-                                  .example = "\"a\""),
+    [RECORD_OUTCOME] =
+        JSON_FIELD(ENUM, struct record, outcome, "outcome", .flags = JSON_REQUIRED, .names = record_outcomes,
+                   .about = "Which response was preferred; `both_bad` is a tie of two bad ones, `skip` is no "
+                            "judgement.",
+                   .example = "\"a\""),
     [RECORD_STRENGTH] = JSON_FIELD(INT, struct record, strength, "strength", .least = 1, .most = 3,
                                    .about = "How clearly: 1 slightly, 2 clearly, 3 very; only with outcome `a` or `b`.",
                                    .example = "2"),
@@ -81,23 +84,23 @@ static const struct json_field fields[] = {
     [RECORD_SKIP_REASON] = JSON_FIELD(STR, struct record, skip_reason, "skip_reason", .least = 1, .most = 500,
                                       .about = "Why there is no judgement; only with outcome `skip`.",
                                       .example = "\"I do not know the subject\""),
-    [RECORD_SHOWN_FIRST] = JSON_FIELD(ENUM, struct record, shown_first, "shown_first", .names = record_sides,
-                                      .about = "Which response stood first (left or on top), when that is known.",
-                                      .example = "\"b\""),
-    [RECORD_DURATION_MS] = JSON_FIELD(INT, struct record, duration_ms, "duration_ms", .least = 0, .most = DAY_MS,
-                                      .about = "Time from showing the pair to the judgement, in milliseconds.",
-                                      .example = "8400"),
+    [RECORD_SHOWN_FIRST] =
+        JSON_FIELD(ENUM, struct record, shown_first, "shown_first", .names = record_sides,
+                   .about = "Which response stood first (left or on top), when that is known.", .example = "\"b\""),
+    [RECORD_DURATION_MS] =
+        JSON_FIELD(INT, struct record, duration_ms, "duration_ms", .least = 0, .most = DAY_MS,
+                   .about = "Time from showing the pair to the judgement, in milliseconds.", .example = "8400"),
     [RECORD_CREATED_AT] = JSON_FIELD(TIME, struct record, created_at, "created_at",
                                      .about = "When it was judged; the time of arrival when absent.",
                                      .example = "\"2026-03-01T09:30:00Z\""),
-    [RECORD_META] = JSON_FIELD(RAW, struct record, meta, "meta", .flags = JSON_RAW_OBJECT, .most = MOST_META_BYTES,
-                               .about = "Anything else; kept and given back, never looked at.",
-                               .example = "{\"batch\":\"pilot\"}"),
+    [RECORD_META] =
+        JSON_FIELD(RAW, struct record, meta, "meta", .flags = JSON_RAW_OBJECT, .most = MOST_META_BYTES,
+                   .about = "Anything else; kept and given back, never looked at.", .example = "{\"batch\":\"pilot\"}"),
 };
-const struct json_shape record_shape =
-    JSON_SHAPE(struct record, fields, "Comparison",
-               "A judgement of two responses to one prompt. Either `prompt` with texts in `a` and `b`, or `item` with the "
-               "ids of two of its responses.");
+const struct json_shape record_shape = JSON_SHAPE(
+    struct record, fields, "Comparison",
+    "A judgement of two responses to one prompt. Either `prompt` with texts in `a` and `b`, or `item` with the "
+    "ids of two of its responses.");
 
 static int check_texts(const struct record *r, struct err *err)
 {
@@ -110,7 +113,8 @@ static int check_texts(const struct record *r, struct err *err)
     for (int i = SIDE_A; i <= SIDE_B; i++)
         if (r->side[i].form != form)
             return err_at(err, ERR_INVALID_VALUE, i == SIDE_A ? "/a" : "/b", "%s",
-                          item ? "with `item` this is the id of a response" : "with `prompt` this is an object with `text`");
+                          item ? "with `item` this is the id of a response"
+                               : "with `prompt` this is an object with `text`");
     if (item && memcmp(&r->side[SIDE_A].id, &r->side[SIDE_B].id, sizeof r->side[SIDE_A].id) == 0)
         return err_at(err, ERR_INVALID_VALUE, "/b", "`a` and `b` are the same response");
     return 0;

@@ -34,8 +34,8 @@ struct record_response {
 };
 
 struct record_side {
-    int form;       /* enum record_side_form */
-    struct uuid id; /* SIDE_ID */
+    int form;                        /* enum record_side_form */
+    struct uuid id;                  /* SIDE_ID */
     struct record_response response; /* SIDE_TEXT */
 };
 

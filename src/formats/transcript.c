@@ -67,7 +67,7 @@ int transcript_split(struct str text, enum record_role first, struct arena *aren
         struct str content = {text.ptr + begin, end - begin};
         if (n > 0)
             content = without_space(content);
-        if (n > 0 || content.len)
+        if (n > 0 || content.len || first == ROLE_ASSISTANT)
             messages[ret->count++] = record_message_of(role, content);
         begin = end + length;
         role = next;

@@ -7,13 +7,14 @@
 
 #include "formats/record.h"
 
-/* The messages (struct record_message, in the arena) of a text. `first` speaks until the first mark; when nothing
- * stands before that, there is no such message. */
+/* The messages (struct record_message, in the arena) of a text. `first` speaks until the first mark. Nothing before it
+ * is no message of a user, for prompts begin with a mark, but an empty one of an assistant, whose mark is already cut
+ * off where an answer begins. */
 int transcript_split(struct str text, enum record_role first, struct arena *arena, struct json_list *ret,
                      struct err *err);
 
-/* Appends the messages from `from` on, each with its mark; the first one's mark only if `mark_first`. False when there is
- * another speaker than user and assistant. */
+/* Appends the messages from `from` on, each with its mark; the first one's mark only if `mark_first`. False when there
+ * is another speaker than user and assistant. */
 bool transcript_join(const struct json_list *messages, size_t from, bool mark_first, struct buf *out);
 
 /* Length of the beginning of a that ends with the last "\n\nAssistant:" which a and b have in common; 0: none. */

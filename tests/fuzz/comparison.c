@@ -1,5 +1,5 @@
-/* The binding of the body of POST comparisons: agrees with jansson, and what is accepted is written as a line that reads
- * the same again. */
+/* The binding of the body of POST comparisons: agrees with jansson, and what is accepted is written as a line that
+ * reads the same again. */
 #include <stdio.h>
 #include <stdlib.h>
 

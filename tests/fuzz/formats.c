@@ -1,5 +1,5 @@
-/* Every format: the first byte chooses which one reads the line. What is read can be written in each format that carries
- * it, what a format wrote it reads again, and writing that gives the same bytes. */
+/* Every format: the first byte chooses which one reads the line. What is read can be written in each format that
+ * carries it, what a format wrote it reads again, and writing that gives the same bytes. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -12,8 +12,8 @@ static const struct format_options options = {.limits = {.depth = 8, .text_bytes
 /* A transcript cannot tell marks in an answer from turns; then only the reading is tried. */
 static bool ambiguous(enum format format, const struct record *r)
 {
-    return format == FORMAT_HH && (transcript_marked(r->side[SIDE_A].response.text) ||
-                                   transcript_marked(r->side[SIDE_B].response.text));
+    return format == FORMAT_HH &&
+           (transcript_marked(r->side[SIDE_A].response.text) || transcript_marked(r->side[SIDE_B].response.text));
 }
 
 static void round_trip(enum format format, const struct record *r)

@@ -1,5 +1,5 @@
-/* base/json against jansson, over a shape with a member of every kind: the same documents accepted, the same values; and
- * what was read is written to a document that reads the same again. */
+/* base/json against jansson, over a shape with a member of every kind: the same documents accepted, the same values;
+ * and what was read is written to a document that reads the same again. */
 #include <stdio.h>
 #include <stdlib.h>
 

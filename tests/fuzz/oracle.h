@@ -1,8 +1,9 @@
 /* oracle: what jansson and a walk over its tree say of a document, to be held against base/json. Tests only.
  *
- * It accepts what the table asks for: jansson judges syntax, UTF-8 and duplicates, the walk judges types, ranges, members
- * and depth. jansson refuses integers beyond 64 bits where base/json keeps them verbatim in free-form values; such
- * documents are read a second time with integers as doubles, and not judged when they have a JSON_KIND_INT member. */
+ * It accepts what the table asks for: jansson judges syntax, UTF-8 and duplicates, the walk judges types, ranges,
+ * members and depth. jansson refuses integers beyond 64 bits where base/json keeps them verbatim in free-form values;
+ * such documents are read a second time with integers as doubles, and not judged when they have a JSON_KIND_INT member.
+ */
 #ifndef EGALIGN_FUZZ_ORACLE_H
 #define EGALIGN_FUZZ_ORACLE_H
 
@@ -47,9 +48,11 @@ static int oracle_depth(const json_t *node)
     const char *key;
     json_t *child;
     if (json_is_array(node))
-        json_array_foreach((json_t *)node, i, child) deepest = oracle_depth(child) > deepest ? oracle_depth(child) : deepest;
+        json_array_foreach ((json_t *)node, i, child)
+            deepest = oracle_depth(child) > deepest ? oracle_depth(child) : deepest;
     if (json_is_object(node))
-        json_object_foreach((json_t *)node, key, child) deepest = oracle_depth(child) > deepest ? oracle_depth(child) : deepest;
+        json_object_foreach ((json_t *)node, key, child)
+            deepest = oracle_depth(child) > deepest ? oracle_depth(child) : deepest;
     return json_is_array(node) || json_is_object(node) ? deepest + 1 : 0;
 }
 
@@ -60,14 +63,12 @@ static size_t oracle_open_members(const json_t *node)
     const char *key;
     json_t *child;
     if (json_is_array(node))
-        json_array_foreach((json_t *)node, i, child)
-        {
+        json_array_foreach ((json_t *)node, i, child) {
             below = oracle_open_members(child);
             most = below > most ? below : most;
         }
     if (json_is_object(node))
-        json_object_foreach((json_t *)node, key, child)
-        {
+        json_object_foreach ((json_t *)node, key, child) {
             below = ++n + oracle_open_members(child);
             most = below > most ? below : most;
         }
@@ -79,7 +80,8 @@ static bool oracle_fits(struct oracle *o, const json_t *node, const struct json_
 static bool oracle_fits_list(struct oracle *o, const json_t *node, const struct json_field *f, int depth)
 {
     size_t n = json_array_size(node);
-    if (!json_is_array(node) || depth + 1 > o->limits->depth || n < (size_t)f->least || (f->most && n > (size_t)f->most))
+    if (!json_is_array(node) || depth + 1 > o->limits->depth || n < (size_t)f->least ||
+        (f->most && n > (size_t)f->most))
         return false;
     for (size_t i = 0; i < n; i++)
         if (!oracle_fits(o, json_array_get(node, i), f->item, depth + 1))
@@ -90,8 +92,10 @@ static bool oracle_fits_list(struct oracle *o, const json_t *node, const struct 
 static bool oracle_in_range(const json_t *node, const struct json_field *f)
 {
     if (f->kind == JSON_KIND_REAL)
-        return (f->low == 0 && f->high == 0) || (json_number_value(node) >= f->low && json_number_value(node) <= f->high);
-    return (f->least == 0 && f->most == 0) || (json_integer_value(node) >= f->least && json_integer_value(node) <= f->most);
+        return (f->low == 0 && f->high == 0) ||
+               (json_number_value(node) >= f->low && json_number_value(node) <= f->high);
+    return (f->least == 0 && f->most == 0) ||
+           (json_integer_value(node) >= f->least && json_integer_value(node) <= f->most);
 }
 
 /* The form of a JSON_KIND_ONE_OF that a value's type selects; NULL when none does. */
@@ -100,7 +104,7 @@ static const struct json_field *oracle_form(const json_t *node, const struct jso
     for (size_t i = 0; i < f->form_count; i++) {
         enum json_kind kind = f->forms[i].kind;
         *ret_number = (int)i + 1;
-        if (json_is_object(node) ? kind == JSON_KIND_OBJECT
+        if (json_is_object(node)  ? kind == JSON_KIND_OBJECT
             : json_is_array(node) ? kind == JSON_KIND_LIST
                                   : json_is_string(node) && (kind == JSON_KIND_STR || kind == JSON_KIND_UUID))
             return &f->forms[i];
@@ -127,8 +131,8 @@ static bool oracle_fits(struct oracle *o, const json_t *node, const struct json_
     case JSON_KIND_OBJECT: return json_is_object(node) && oracle_fits_shape(o, node, f->shape, depth);
     case JSON_KIND_LIST: return oracle_fits_list(o, node, f, depth);
     case JSON_KIND_RAW:
-        return (json_is_object(node) || !(f->flags & JSON_RAW_OBJECT)) && depth + oracle_depth(node) <= o->limits->depth &&
-               oracle_open_members(node) <= JSON_RAW_MEMBERS;
+        return (json_is_object(node) || !(f->flags & JSON_RAW_OBJECT)) &&
+               depth + oracle_depth(node) <= o->limits->depth && oracle_open_members(node) <= JSON_RAW_MEMBERS;
     case JSON_KIND_ONE_OF: {
         const struct json_field *form = oracle_form(node, f, &number);
         return form && oracle_fits(o, node, form, depth);
@@ -150,8 +154,7 @@ static bool oracle_fits_shape(struct oracle *o, const json_t *node, const struct
     const char *key;
     json_t *child;
     bool fits = depth + 1 <= o->limits->depth;
-    json_object_foreach((json_t *)node, key, child)
-    {
+    json_object_foreach ((json_t *)node, key, child) {
         const struct json_field *f = oracle_field(shape, key);
         if (!f)
             fits = false;
@@ -164,7 +167,8 @@ static bool oracle_fits_shape(struct oracle *o, const json_t *node, const struct
     return fits;
 }
 
-static bool oracle_equal_shape(const struct oracle *o, const json_t *node, const struct json_shape *shape, const void *base);
+static bool oracle_equal_shape(const struct oracle *o, const json_t *node, const struct json_shape *shape,
+                               const void *base);
 
 static bool oracle_equal_raw(const struct oracle *o, const json_t *node, struct str text)
 {
@@ -206,7 +210,8 @@ static bool oracle_equal(const struct oracle *o, const json_t *node, const struc
     return false;
 }
 
-static bool oracle_equal_shape(const struct oracle *o, const json_t *node, const struct json_shape *shape, const void *base)
+static bool oracle_equal_shape(const struct oracle *o, const json_t *node, const struct json_shape *shape,
+                               const void *base)
 {
     const struct json_seen *seen = base;
     for (size_t i = 0; i < shape->count; i++) {
@@ -222,7 +227,8 @@ static bool oracle_equal_shape(const struct oracle *o, const json_t *node, const
     return true;
 }
 
-/* NULL when base/json and jansson agree on the text, otherwise what they disagree about. *ret_accepted: both took it. */
+/* NULL when base/json and jansson agree on the text, otherwise what they disagree about. *ret_accepted: both took it.
+ */
 static const char *oracle_disagreement(const char *text, size_t length, const struct json_shape *shape,
                                        const struct json_limits *limits, void *scratch, bool *ret_accepted)
 {

@@ -55,8 +55,10 @@ static const struct json_field fields[] = {
     [ID] = JSON_FIELD(UUID, struct everything, id, "id"),
     [AT] = JSON_FIELD(TIME, struct everything, at, "at"),
     [POINT] = JSON_FIELD_OBJECT(struct everything, point, "point", &point_shape, .flags = JSON_NULLABLE),
-    [WORDS] = JSON_FIELD(LIST, struct everything, words, "words", .item = &word, .item_size = sizeof(struct str), .most = 6),
-    [PATH] = JSON_FIELD(LIST, struct everything, path, "path", .item = &step, .item_size = sizeof(struct point), .least = 1),
+    [WORDS] =
+        JSON_FIELD(LIST, struct everything, words, "words", .item = &word, .item_size = sizeof(struct str), .most = 6),
+    [PATH] =
+        JSON_FIELD(LIST, struct everything, path, "path", .item = &step, .item_size = sizeof(struct point), .least = 1),
     [META] = JSON_FIELD(RAW, struct everything, meta, "meta", .flags = JSON_RAW_OBJECT, .most = 100000),
     [TARGET] = JSON_FIELD(ONE_OF, struct everything, target, "target", .forms = target_forms, .form_count = 2),
     [NOTE] = JSON_FIELD(STR, struct everything, note, "note", .flags = JSON_NULLABLE | JSON_LONG_TEXT),
@@ -66,7 +68,8 @@ static const struct json_limits limits = {.depth = 8, .text_bytes = 40};
 
 static const char full[] =
     "{\"name\":\"J\\u00f6rg \\ud83d\\ude00\",\"count\":42,\"share\":0.1,\"open\":true,\"colour\":\"blue\","
-    "\"id\":\"01890a5d-ac96-774b-bcce-b302099a8057\",\"at\":\"2026-03-01T00:30:00.25+01:00\",\"point\":{\"x\":1,\"y\":-2.5e0},"
+    "\"id\":\"01890a5d-ac96-774b-bcce-b302099a8057\",\"at\":\"2026-03-01T00:30:00.25+01:00\",\"point\":{\"x\":1,\"y\":-"
+    "2.5e0},"
     "\"words\":[\"a\",\"b\\n\",\"c\",\"d\",\"e\",\"f\"],\"path\":[{\"y\":0,\"x\":0},{\"x\":3,\"y\":null}],"
     "\"meta\":{\"k\":[1,{\"k\":\"\\u00e9\"}],\"z\":null},\"target\":\"t\",\"note\":null}";
 

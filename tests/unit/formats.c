@@ -51,20 +51,23 @@ static void expect_fault(enum format format, const char *line, enum err_code cod
     arena_free(&arena);
 }
 
-static const char full[] =
-    "{\"id\":\"01890a5d-ac96-774b-bcce-b302099a8057\",\"annotator\":\"ann\",\"prompt\":[{\"role\":\"system\",\"content\":\"s\"},"
-    "{\"role\":\"user\",\"content\":\"q\\n\"}],\"a\":{\"text\":\"x\",\"policy\":\"m1\"},\"b\":{\"text\":\"\"},\"outcome\":\"b\","
-    "\"strength\":3,\"reasons\":[\"short\",\"kind\"],\"shown_first\":\"b\",\"duration_ms\":0,"
-    "\"created_at\":\"2026-03-01T09:30:00.000001Z\",\"meta\":{\"k\": [1.50, \"\\u00e9\"]}}\n";
+static const char full[] = "{\"id\":\"01890a5d-ac96-774b-bcce-b302099a8057\",\"annotator\":\"ann\",\"prompt\":[{"
+                           "\"role\":\"system\",\"content\":\"s\"},"
+                           "{\"role\":\"user\",\"content\":\"q\\n\"}],\"a\":{\"text\":\"x\",\"policy\":\"m1\"},\"b\":{"
+                           "\"text\":\"\"},\"outcome\":\"b\","
+                           "\"strength\":3,\"reasons\":[\"short\",\"kind\"],\"shown_first\":\"b\",\"duration_ms\":0,"
+                           "\"created_at\":\"2026-03-01T09:30:00.000001Z\",\"meta\":{\"k\": [1.50, \"\\u00e9\"]}}\n";
 
 static void own_lines_round_trip_exactly(void **state)
 {
     (void)state;
     static const char *const lines[] = {
         full,
-        "{\"annotator\":\"a\",\"item\":\"01890a5d-ac96-774b-bcce-b302099a8057\",\"a\":\"01890a5d-ac96-774b-bcce-b302099a8058\","
+        "{\"annotator\":\"a\",\"item\":\"01890a5d-ac96-774b-bcce-b302099a8057\",\"a\":\"01890a5d-ac96-774b-bcce-"
+        "b302099a8058\","
         "\"b\":\"01890a5d-ac96-774b-bcce-b302099a8059\",\"outcome\":\"skip\",\"skip_reason\":\"both the same\"}\n",
-        "{\"annotator\":\"a\",\"prompt\":\"p\",\"a\":{\"text\":\"x\"},\"b\":{\"text\":\"y\"},\"outcome\":\"both_bad\"}\n",
+        "{\"annotator\":\"a\",\"prompt\":\"p\",\"a\":{\"text\":\"x\"},\"b\":{\"text\":\"y\"},\"outcome\":\"both_bad\"}"
+        "\n",
     };
     for (size_t i = 0; i < sizeof lines / sizeof lines[0]; i++)
         expect_line(FORMAT_JSONL, lines[i], FORMAT_JSONL, lines[i]);
@@ -79,13 +82,15 @@ static void contradictions_are_refused(void **state)
     expect_fault(FORMAT_JSONL, "{\"annotator\":\"h\"," TEXTS "\"outcome\":\"a\"}", ERR_MISSING_MEMBER, "/prompt");
     expect_fault(FORMAT_JSONL, "{\"annotator\":\"h\",\"prompt\":\"p\",\"item\":" ONE "," TEXTS "\"outcome\":\"a\"}",
                  ERR_INVALID_VALUE, "/prompt");
-    expect_fault(FORMAT_JSONL, "{\"annotator\":\"h\",\"prompt\":\"p\",\"a\":{\"text\":\"x\"},\"b\":" ONE ",\"outcome\":\"a\"}",
+    expect_fault(FORMAT_JSONL,
+                 "{\"annotator\":\"h\",\"prompt\":\"p\",\"a\":{\"text\":\"x\"},\"b\":" ONE ",\"outcome\":\"a\"}",
                  ERR_INVALID_VALUE, "/b");
     expect_fault(FORMAT_JSONL, "{\"annotator\":\"h\",\"item\":" ONE ",\"a\":" TWO ",\"b\":" TWO ",\"outcome\":\"a\"}",
                  ERR_INVALID_VALUE, "/b");
     expect_fault(FORMAT_JSONL, "{\"annotator\":\"h\",\"prompt\":\"p\"," TEXTS "\"outcome\":\"tie\",\"strength\":1}",
                  ERR_INVALID_VALUE, "/strength");
-    expect_fault(FORMAT_JSONL, "{\"annotator\":\"h\",\"prompt\":\"p\"," TEXTS "\"outcome\":\"a\",\"skip_reason\":\"?\"}",
+    expect_fault(FORMAT_JSONL,
+                 "{\"annotator\":\"h\",\"prompt\":\"p\"," TEXTS "\"outcome\":\"a\",\"skip_reason\":\"?\"}",
                  ERR_INVALID_VALUE, "/skip_reason");
     expect_fault(FORMAT_JSONL, "{\"annotator\":\"h\",\"prompt\":\"p\"," TEXTS "\"outcome\":\"a\",\"strength\":4}",
                  ERR_INVALID_VALUE, "/strength");
@@ -95,7 +100,8 @@ static void contradictions_are_refused(void **state)
 static void trl_explicit_goes_both_ways(void **state)
 {
     (void)state;
-    static const char text[] = "{\"prompt\":\"p\",\"chosen\":\"x\",\"rejected\":\"y\",\"annotator\":\"h\",\"meta\":{\"z\":1}}\n";
+    static const char text[] =
+        "{\"prompt\":\"p\",\"chosen\":\"x\",\"rejected\":\"y\",\"annotator\":\"h\",\"meta\":{\"z\":1}}\n";
     expect_line(FORMAT_TRL, text, FORMAT_TRL, text);
     expect_line(FORMAT_TRL, text, FORMAT_JSONL,
                 "{\"annotator\":\"h\",\"prompt\":\"p\",\"a\":{\"text\":\"x\"},\"b\":{\"text\":\"y\"},\"outcome\":\"a\","
@@ -106,11 +112,13 @@ static void trl_explicit_goes_both_ways(void **state)
     expect_line(FORMAT_TRL, chat, FORMAT_TRL, chat);
     expect_line(FORMAT_JSONL, full, FORMAT_TRL,
                 "{\"prompt\":[{\"role\":\"system\",\"content\":\"s\"},{\"role\":\"user\",\"content\":\"q\\n\"}],"
-                "\"chosen\":[{\"role\":\"assistant\",\"content\":\"\"}],\"rejected\":[{\"role\":\"assistant\",\"content\":\"x\"}],"
+                "\"chosen\":[{\"role\":\"assistant\",\"content\":\"\"}],\"rejected\":[{\"role\":\"assistant\","
+                "\"content\":\"x\"}],"
                 "\"annotator\":\"ann\",\"meta\":{\"k\": [1.50, \"\\u00e9\"]}}\n");
     /* unknown members are kept, and the line's own meta with them */
     expect_line(FORMAT_TRL,
-                "{\"score\":0.5,\"prompt\":\"p\",\"chosen\":\"x\",\"rejected\":\"y\",\"annotator\":\"h\",\"meta\":[1],\"q\\\"\":{}}",
+                "{\"score\":0.5,\"prompt\":\"p\",\"chosen\":\"x\",\"rejected\":\"y\",\"annotator\":\"h\",\"meta\":[1],"
+                "\"q\\\"\":{}}",
                 FORMAT_JSONL,
                 "{\"annotator\":\"h\",\"prompt\":\"p\",\"a\":{\"text\":\"x\"},\"b\":{\"text\":\"y\"},\"outcome\":\"a\","
                 "\"meta\":{\"score\":0.5,\"q\\\"\":{},\"meta\":[1]}}\n");
@@ -128,8 +136,10 @@ static void ties_are_read_and_not_written_as_pairs(void **state)
     expect_line(FORMAT_JSONL, own, FORMAT_HH, NULL);
     expect_fault(FORMAT_TRL, "{\"annotator\":\"h\",\"prompt\":\"p\",\"a\":\"x\",\"b\":\"y\",\"chosen\":\"x\"}",
                  ERR_INVALID_VALUE, "/a");
-    expect_fault(FORMAT_TRL, "{\"annotator\":\"h\",\"prompt\":\"p\",\"chosen\":\"x\"}", ERR_MISSING_MEMBER, "/rejected");
-    expect_fault(FORMAT_TRL, "{\"annotator\":\"h\",\"chosen\":\"x\",\"rejected\":\"y\"}", ERR_MISSING_MEMBER, "/prompt");
+    expect_fault(FORMAT_TRL, "{\"annotator\":\"h\",\"prompt\":\"p\",\"chosen\":\"x\"}", ERR_MISSING_MEMBER,
+                 "/rejected");
+    expect_fault(FORMAT_TRL, "{\"annotator\":\"h\",\"chosen\":\"x\",\"rejected\":\"y\"}", ERR_MISSING_MEMBER,
+                 "/prompt");
 }
 
 static void trl_implicit_finds_the_prompt(void **state)
@@ -137,14 +147,17 @@ static void trl_implicit_finds_the_prompt(void **state)
     (void)state;
     static const char chat[] =
         "{\"chosen\":[{\"role\":\"user\",\"content\":\"p\"},{\"role\":\"assistant\",\"content\":\"x\"}],"
-        "\"rejected\":[{\"role\":\"user\",\"content\":\"p\"},{\"role\":\"assistant\",\"content\":\"x\"}],\"annotator\":\"h\"}\n";
+        "\"rejected\":[{\"role\":\"user\",\"content\":\"p\"},{\"role\":\"assistant\",\"content\":\"x\"}],\"annotator\":"
+        "\"h\"}\n";
     expect_line(FORMAT_TRL_IMPLICIT, chat, FORMAT_TRL_IMPLICIT, chat);
     /* The first bytes of these two letters are the same, the letters are not; the space goes to the answers. */
-    expect_line(FORMAT_TRL_IMPLICIT, "{\"chosen\":\"Sky: \xc3\xa9t\",\"rejected\":\"Sky: \xc3\xa8z\",\"annotator\":\"h\"}",
-                FORMAT_JSONL,
-                "{\"annotator\":\"h\",\"prompt\":\"Sky:\",\"a\":{\"text\":\" \xc3\xa9t\"},\"b\":{\"text\":\" \xc3\xa8z\"},"
-                "\"outcome\":\"a\"}\n");
-    expect_fault(FORMAT_TRL_IMPLICIT, "{\"chosen\":\"x\",\"rejected\":\"y\",\"annotator\":\"h\"}", ERR_INVALID_VALUE, "/prompt");
+    expect_line(
+        FORMAT_TRL_IMPLICIT, "{\"chosen\":\"Sky: \xc3\xa9t\",\"rejected\":\"Sky: \xc3\xa8z\",\"annotator\":\"h\"}",
+        FORMAT_JSONL,
+        "{\"annotator\":\"h\",\"prompt\":\"Sky:\",\"a\":{\"text\":\" \xc3\xa9t\"},\"b\":{\"text\":\" \xc3\xa8z\"},"
+        "\"outcome\":\"a\"}\n");
+    expect_fault(FORMAT_TRL_IMPLICIT, "{\"chosen\":\"x\",\"rejected\":\"y\",\"annotator\":\"h\"}", ERR_INVALID_VALUE,
+                 "/prompt");
     expect_fault(FORMAT_TRL_IMPLICIT, "{\"prompt\":\"p\",\"chosen\":\"px\",\"rejected\":\"py\",\"annotator\":\"h\"}",
                  ERR_INVALID_VALUE, "/prompt");
 }
@@ -152,9 +165,10 @@ static void trl_implicit_finds_the_prompt(void **state)
 static void hh_transcripts_are_cut_at_the_last_common_mark(void **state)
 {
     (void)state;
-    static const char line[] = "{\"chosen\":\"\\n\\nHuman: q1\\n\\nAssistant: a1\\n\\nHuman: q2\\n\\nAssistant: Yes.\","
-                               "\"rejected\":\"\\n\\nHuman: q1\\n\\nAssistant: a1\\n\\nHuman: q2\\n\\nAssistant: Yet.\","
-                               "\"annotator\":\"h\"}\n";
+    static const char line[] =
+        "{\"chosen\":\"\\n\\nHuman: q1\\n\\nAssistant: a1\\n\\nHuman: q2\\n\\nAssistant: Yes.\","
+        "\"rejected\":\"\\n\\nHuman: q1\\n\\nAssistant: a1\\n\\nHuman: q2\\n\\nAssistant: Yet.\","
+        "\"annotator\":\"h\"}\n";
     expect_line(FORMAT_HH, line, FORMAT_HH, line);
     expect_line(FORMAT_HH, line, FORMAT_TRL,
                 "{\"prompt\":[{\"role\":\"user\",\"content\":\"q1\"},{\"role\":\"assistant\",\"content\":\"a1\"},"
@@ -162,7 +176,8 @@ static void hh_transcripts_are_cut_at_the_last_common_mark(void **state)
                 "\"rejected\":[{\"role\":\"assistant\",\"content\":\"Yet.\"}],\"annotator\":\"h\"}\n");
     expect_line(FORMAT_JSONL, full, FORMAT_HH, NULL); /* a system message */
     expect_line(FORMAT_JSONL,
-                "{\"annotator\":\"h\",\"prompt\":\"x\\n\\nHuman: y\",\"a\":{\"text\":\"1\"},\"b\":{\"text\":\"2\"},\"outcome\":\"a\"}",
+                "{\"annotator\":\"h\",\"prompt\":\"x\\n\\nHuman: "
+                "y\",\"a\":{\"text\":\"1\"},\"b\":{\"text\":\"2\"},\"outcome\":\"a\"}",
                 FORMAT_HH, NULL); /* would be two turns when read again */
     expect_fault(FORMAT_HH, "{\"chosen\":\"\\n\\nHuman: q\",\"rejected\":\"\\n\\nHuman: q\",\"annotator\":\"h\"}",
                  ERR_INVALID_VALUE, "/rejected");
@@ -183,22 +198,25 @@ static void arena_battles_go_both_ways(void **state)
                 "{\"id\":\"58210e39-b3fd-4441-a2bd-4a518bb44c2d\",\"annotator\":\"u1\","
                 "\"prompt\":[{\"role\":\"user\",\"content\":\"q\"}],"
                 "\"a\":{\"text\":\"x\\n\\nHuman: more\\n\\nAssistant: x2\",\"policy\":\"m1\"},"
-                "\"b\":{\"text\":\"y\",\"policy\":\"m2\"},\"outcome\":\"both_bad\",\"created_at\":\"2023-04-24T15:53:11.132211Z\"}\n");
-    expect_line(FORMAT_ARENA,
-                "{\"question_id\":81,\"model_a\":\"m1\",\"model_b\":\"m2\",\"winner\":\"model_b\",\"judge\":\"u1\",\"turn\":1,"
-                "\"language\":\"English\",\"conversation_a\":[{\"content\":\"q\",\"role\":\"user\",\"n\":1},"
-                "{\"content\":\"x\",\"role\":\"assistant\"}],\"conversation_b\":[{\"content\":\"q\",\"role\":\"user\"},"
-                "{\"content\":\"y\",\"role\":\"assistant\"}]}",
-                FORMAT_TRL,
-                "{\"prompt\":[{\"role\":\"user\",\"content\":\"q\"}],\"chosen\":[{\"role\":\"assistant\",\"content\":\"y\"}],"
-                "\"rejected\":[{\"role\":\"assistant\",\"content\":\"x\"}],\"annotator\":\"u1\","
-                "\"meta\":{\"question_id\":81,\"language\":\"English\"}}\n");
+                "\"b\":{\"text\":\"y\",\"policy\":\"m2\"},\"outcome\":\"both_bad\",\"created_at\":\"2023-04-24T15:53:"
+                "11.132211Z\"}\n");
+    expect_line(
+        FORMAT_ARENA,
+        "{\"question_id\":81,\"model_a\":\"m1\",\"model_b\":\"m2\",\"winner\":\"model_b\",\"judge\":\"u1\",\"turn\":1,"
+        "\"language\":\"English\",\"conversation_a\":[{\"content\":\"q\",\"role\":\"user\",\"n\":1},"
+        "{\"content\":\"x\",\"role\":\"assistant\"}],\"conversation_b\":[{\"content\":\"q\",\"role\":\"user\"},"
+        "{\"content\":\"y\",\"role\":\"assistant\"}]}",
+        FORMAT_TRL,
+        "{\"prompt\":[{\"role\":\"user\",\"content\":\"q\"}],\"chosen\":[{\"role\":\"assistant\",\"content\":\"y\"}],"
+        "\"rejected\":[{\"role\":\"assistant\",\"content\":\"x\"}],\"annotator\":\"u1\","
+        "\"meta\":{\"question_id\":81,\"language\":\"English\"}}\n");
 }
 
 static void annotators_are_found_or_missed_aloud(void **state)
 {
     (void)state;
-    static const char line[] = "{\"prompt\":\"p\",\"chosen\":\"x\",\"rejected\":\"y\",\"meta\":{\"who\":{\"no\":17,\"n\\u00e4me\":\"\\u0041b\"}}}";
+    static const char line[] = "{\"prompt\":\"p\",\"chosen\":\"x\",\"rejected\":\"y\",\"meta\":{\"who\":{\"no\":17,"
+                               "\"n\\u00e4me\":\"\\u0041b\"}}}";
     struct format_options with = options;
     struct record r;
     struct arena arena = {0};

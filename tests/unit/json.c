@@ -99,7 +99,8 @@ static void faults_name_code_and_place(void **state)
         {"{\"name\":\"n\",\"point\":{\"x\":11,\"y\":1}}", ERR_INVALID_VALUE, "/point/x", "within -10 and 10"},
         {"{\"name\":\"n\",\"point\":{\"x\":1}}", ERR_MISSING_MEMBER, "/point/y", "required"},
         {"{\"name\":\"n\",\"words\":[\"a\",\"b\",\"\"]}", ERR_INVALID_VALUE, "/words/2", "empty"},
-        {"{\"name\":\"n\",\"words\":[\"a\",\"b\",\"c\",\"d\",\"e\",\"f\",\"g\"]}", ERR_INVALID_VALUE, "/words", "more than 6"},
+        {"{\"name\":\"n\",\"words\":[\"a\",\"b\",\"c\",\"d\",\"e\",\"f\",\"g\"]}", ERR_INVALID_VALUE, "/words",
+         "more than 6"},
         {"{\"name\":\"n\",\"path\":[]}", ERR_INVALID_VALUE, "/path", "at least 1"},
         {"{\"name\":\"n\",\"path\":[{\"x\":1,\"y\":2},{\"x\":1,\"z\":2}]}", ERR_UNKNOWN_MEMBER, "/path/1/z", "no such"},
         {"{\"name\":\"n\",\"meta\":[]}", ERR_INVALID_VALUE, "/meta", "an object"},
@@ -115,7 +116,8 @@ static void faults_name_code_and_place(void **state)
         struct everything e;
         struct err err = {0};
         assert_int_equal(read_text(cases[i].text, &e, &arena, &copy, &err), -1);
-        if (err.code != cases[i].code || strcmp(err.pointer, cases[i].pointer) || !strstr(err.message, cases[i].message))
+        if (err.code != cases[i].code || strcmp(err.pointer, cases[i].pointer) ||
+            !strstr(err.message, cases[i].message))
             fail_msg("%s: %s at '%s': %s", cases[i].text, err_info(err.code)->wire, err.pointer, err.message);
     }
     buf_free(&copy);
@@ -133,12 +135,13 @@ static void what_was_read_is_written_back(void **state)
     struct err err;
     assert_int_equal(read_text(full, &e, &arena, &copy, &err), 0);
     json_write(&out, &shape, &e);
-    assert_string_equal(out.data,
-                        "{\"name\":\"J\xc3\xb6rg \xf0\x9f\x98\x80\",\"count\":42,\"share\":0.1,\"open\":true,"
-                        "\"colour\":\"blue\",\"id\":\"01890a5d-ac96-774b-bcce-b302099a8057\","
-                        "\"at\":\"2026-02-28T23:30:00.250000Z\",\"point\":{\"x\":1,\"y\":-2.5},"
-                        "\"words\":[\"a\",\"b\\n\",\"c\",\"d\",\"e\",\"f\"],\"path\":[{\"x\":0,\"y\":0},{\"x\":3,\"y\":null}],"
-                        "\"meta\":{\"k\":[1,{\"k\":\"\\u00e9\"}],\"z\":null},\"target\":\"t\",\"note\":null}");
+    assert_string_equal(
+        out.data,
+        "{\"name\":\"J\xc3\xb6rg \xf0\x9f\x98\x80\",\"count\":42,\"share\":0.1,\"open\":true,"
+        "\"colour\":\"blue\",\"id\":\"01890a5d-ac96-774b-bcce-b302099a8057\","
+        "\"at\":\"2026-02-28T23:30:00.250000Z\",\"point\":{\"x\":1,\"y\":-2.5},"
+        "\"words\":[\"a\",\"b\\n\",\"c\",\"d\",\"e\",\"f\"],\"path\":[{\"x\":0,\"y\":0},{\"x\":3,\"y\":null}],"
+        "\"meta\":{\"k\":[1,{\"k\":\"\\u00e9\"}],\"z\":null},\"target\":\"t\",\"note\":null}");
     buf_free(&out);
     buf_free(&copy);
     arena_free(&arena);
@@ -165,8 +168,9 @@ static void texts_are_put_together_by_hand(void **state)
     json_close(&out, '}');
     buf_char(&out, '\n');
     json_put_int(&out, 7);
-    assert_string_equal(out.data, "{\"a\\\"b\":\"\\u0001\\b\\f\\n\\r\\t\\\"\\\\/\x7f\xc3\xa9\","
-                                  "\"list\":[-9223372036854775808,false,null,null,null,\"1969-12-31T23:59:59.999999Z\",[]]}\n7");
+    assert_string_equal(out.data,
+                        "{\"a\\\"b\":\"\\u0001\\b\\f\\n\\r\\t\\\"\\\\/\x7f\xc3\xa9\","
+                        "\"list\":[-9223372036854775808,false,null,null,null,\"1969-12-31T23:59:59.999999Z\",[]]}\n7");
     buf_free(&out);
 }
 
@@ -219,7 +223,8 @@ static void the_schema_says_what_the_reader_asks(void **state)
     assert_int_equal(json_array_size(at(schema, "properties", "target", "oneOf")), 2);
     assert_int_equal(json_array_size(at(schema, "properties", "colour", "enum")), 3);
     assert_string_equal(json_string_value(json_array_get(at(schema, "properties", "note", "type"), 1)), "null");
-    assert_string_equal(json_string_value(at(at(schema, "properties", "path", "items"), "properties", "x", "type")), "number");
+    assert_string_equal(json_string_value(at(at(schema, "properties", "path", "items"), "properties", "x", "type")),
+                        "number");
     json_decref(schema);
     buf_free(&out);
 }
@@ -227,8 +232,33 @@ static void the_schema_says_what_the_reader_asks(void **state)
 /* ---- the reader against jansson ---- */
 
 static const char *const pieces[] = {
-    "\"", "\\", "{", "}", "[", "]", ",", ":", "null", "true", "1e400", "-0", "1.5", "18446744073709551616", "\\u0000", "\\ud83d",
-    "\\u00e9", "\xc3\xa9", "\xed\xa0\x80", "\xff", "\n", " ", "\"name\":", "\"count\":", "\"meta\":{", "\"x\":1,", "\"note\":null",
+    "\"",
+    "\\",
+    "{",
+    "}",
+    "[",
+    "]",
+    ",",
+    ":",
+    "null",
+    "true",
+    "1e400",
+    "-0",
+    "1.5",
+    "18446744073709551616",
+    "\\u0000",
+    "\\ud83d",
+    "\\u00e9",
+    "\xc3\xa9",
+    "\xed\xa0\x80",
+    "\xff",
+    "\n",
+    " ",
+    "\"name\":",
+    "\"count\":",
+    "\"meta\":{",
+    "\"x\":1,",
+    "\"note\":null",
 };
 
 static void mutate(struct rng *rng, char *text, size_t *length, size_t room)
@@ -236,9 +266,7 @@ static void mutate(struct rng *rng, char *text, size_t *length, size_t room)
     const char *piece = pieces[rng_below(rng, sizeof pieces / sizeof pieces[0])];
     size_t place = rng_below(rng, (uint32_t)*length), n = strlen(piece), cut;
     switch (rng_below(rng, 4)) {
-    case 0:
-        text[place] = (char)rng_below(rng, 256);
-        return;
+    case 0: text[place] = (char)rng_below(rng, 256); return;
     case 1:
         cut = 1 + rng_below(rng, 12);
         cut = cut > *length - place ? *length - place : cut;
@@ -420,9 +448,18 @@ static void timestamps_are_read_strictly(void **state)
                 {"2000-02-29t23:59:59.9999999z", 951868799999999},
                 {"2026-11-22 18:14:22.5-05:30", 1795391062500000},
                 {"1970-01-01T00:30:00+01:00", -1800000000}};
-    static const char *const bad[] = {"", "2026-01-01", "2026-01-01T00:00:00", "2026-13-01T00:00:00Z", "2100-02-29T00:00:00Z",
-                                      "2026-01-01T24:00:00Z", "2026-01-01T00:00:60Z", "2026-01-01T00:00:00.Z",
-                                      "2026-01-01T00:00:00+24:00", "2026-01-01T00:00:00ZZ", "1969-01-01T00:00:00Z", "+026-01-01T00:00:00Z"};
+    static const char *const bad[] = {"",
+                                      "2026-01-01",
+                                      "2026-01-01T00:00:00",
+                                      "2026-13-01T00:00:00Z",
+                                      "2100-02-29T00:00:00Z",
+                                      "2026-01-01T24:00:00Z",
+                                      "2026-01-01T00:00:60Z",
+                                      "2026-01-01T00:00:00.Z",
+                                      "2026-01-01T00:00:00+24:00",
+                                      "2026-01-01T00:00:00ZZ",
+                                      "1969-01-01T00:00:00Z",
+                                      "+026-01-01T00:00:00Z"};
     int64_t us;
     for (size_t i = 0; i < sizeof good / sizeof good[0]; i++) {
         assert_true(clock_parse_rfc3339(str_of(good[i].text), &us));
