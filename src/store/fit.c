@@ -367,10 +367,10 @@ static int schedule_work(struct pg *pg, void *context, struct err *err)
     return result;
 }
 
-int fit_schedule(struct pool *pool, struct err *err)
+int fit_schedule(struct pg *pg, struct err *err)
 {
     int asked = 0;
-    if (transaction_run(pool, TRANSACTION_WRITE, 0, schedule_work, &asked, err) < 0)
+    if (transaction_on(pg, TRANSACTION_WRITE, schedule_work, &asked, err) < 0)
         return -1;
     return asked;
 }

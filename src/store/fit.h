@@ -127,6 +127,6 @@ int fit_store(struct pg *pg, const struct job_lease *lease, const struct fit_pub
 /* Asks for the fits of all projects that are due by their refit_after_* settings, with their fit_options, unless a fit
  * of theirs waits or runs. One process at a time does it, by an advisory lock; to the others nothing is due. Returns
  * how many were asked for, or -1. */
-int fit_schedule(struct pool *pool, struct err *err);
+int fit_schedule(struct pg *pg, struct err *err);
 
 #endif
