@@ -173,8 +173,12 @@ static void count_ending(const struct worker *w)
 /* After the child's end: tries to settle the job; again with the next turn when the database is away. */
 static void settle(struct worker *w)
 {
-    static const char *const words[] = {[ENDING_NONE] = "", [ENDING_CANCEL] = "cancelled: ", [ENDING_STOP] = "stopped: ",
-                                        [ENDING_LOST] = "lease lost: "};
+    static const char *const words[] = {
+        [ENDING_NONE] = "",
+        [ENDING_CANCEL] = "cancelled: ",
+        [ENDING_STOP] = "stopped: ",
+        [ENDING_LOST] = "lease lost: ",
+    };
     struct err e = {0};
     char how[120], what[160];
     w->beat_at = clock_mono_ns() + SECOND;
@@ -300,7 +304,10 @@ static void wait_turn(struct worker *w)
     struct err e = {0};
     if (w->pg && pg_notifications(w->pg, heard, w, &e) < 0)
         database_lost(w, &e);
-    struct pollfd fds[2] = {{.fd = w->signals, .events = POLLIN}, {.fd = w->pg ? pg_socket(w->pg) : -1, .events = POLLIN}};
+    struct pollfd fds[2] = {
+        {.fd = w->signals, .events = POLLIN},
+        {.fd = w->pg ? pg_socket(w->pg) : -1, .events = POLLIN},
+    };
     int64_t wait_ms = (next_turn(w) - clock_mono_ns()) / 1000000 + 1;
     if (wait_ms > 60000)
         wait_ms = 60000;

@@ -105,7 +105,11 @@ int fit_data_of(struct pg *pg, const struct uuid *project, struct fit_data *ret,
     if (query_once(pg, QUERY_fit_data, &p, &r, err) < 0)
         return -1;
     *ret = (struct fit_data){
-        .comparisons = pg_int(r, 0, 0), .retractions = pg_int(r, 0, 1), .watermark = pg_int(r, 0, 2)};
+        .comparisons = pg_int(r, 0, 0),
+        .retractions = pg_int(r, 0, 1),
+        .watermark = pg_int(r, 0, 2),
+        .as_of = pg_time(r, 0, 3),
+    };
     pg_result_free(r);
     return 0;
 }
@@ -161,6 +165,8 @@ int fit_former_of(struct pg *pg, const struct uuid *project, struct arena *arena
         fit = pg_uuid(r, i, 0);
         ret->group[i].lineage = pg_uuid(r, i, 2);
         ret->group[i].colour = (int)pg_int(r, i, 3);
+        struct str name = pg_text(r, i, 4);
+        ret->group[i].name = (struct str){arena_strndup(arena, name.ptr, name.len), name.len};
     }
     pg_result_free(r);
     if (!ret->group)

@@ -48,6 +48,7 @@ int fit_task_of(struct pg *pg, const struct job_lease *lease, struct arena *aren
 struct fit_data {
     int64_t comparisons, retractions; /* all of them, skips too */
     int64_t watermark;                /* highest comparison.seq; 0 when there is none */
+    int64_t as_of;                    /* microseconds since 1970 by the database's clock */
 };
 
 /* To be called in the snapshot that the data is read in. */
@@ -63,6 +64,7 @@ struct fit_former {
     struct fit_former_group {
         struct uuid lineage;
         int colour;
+        struct str name; /* given by an operator; empty before */
     } *group;
     int members;
     struct fit_former_member {

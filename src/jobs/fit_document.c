@@ -1,0 +1,127 @@
+#include "jobs/fit_document.h"
+
+#include "base/json_text.h"
+#include "jobs/win_rates.h"
+
+static void put_real(struct buf *out, const char *name, double value)
+{
+    json_key(out, name);
+    json_put_real(out, value);
+}
+
+static void put_int(struct buf *out, const char *name, int64_t value)
+{
+    json_key(out, name);
+    json_put_int(out, value);
+}
+
+static void put_text(struct buf *out, const char *name, const char *value)
+{
+    json_key(out, name);
+    json_put_text(out, value);
+}
+
+void fit_document_evidence(struct buf *out, const struct fit *f)
+{
+    json_open(out, '{');
+    put_text(out, "reason", f->reason);
+    json_key(out, "forced");
+    json_put_bool(out, f->forced);
+    json_key(out, "by_k");
+    json_open(out, '[');
+    for (int i = 0; i < f->evidences; i++) {
+        const struct fit_evidence *e = &f->evidence[i];
+        json_open(out, '{');
+        put_int(out, "k", e->k);
+        put_real(out, "held_out", e->held_out);
+        put_real(out, "standard_error", e->standard_error);
+        put_real(out, "gain", e->gain);
+        put_real(out, "gain_error", e->gain_error);
+        put_real(out, "permutation_p", e->permutation_p);
+        put_real(out, "train", e->train);
+        json_close(out, '}');
+    }
+    json_close(out, ']');
+    json_key(out, "ridges");
+    json_open(out, '[');
+    for (int i = 0; i < f->ridges; i++) {
+        json_open(out, '{');
+        put_real(out, "ridge", f->ridge_path[i].ridge);
+        put_real(out, "pooled", f->ridge_path[i].pooled);
+        put_real(out, "mixture", f->ridge_path[i].mixture);
+        json_close(out, '}');
+    }
+    json_close(out, ']');
+    json_close(out, '}');
+}
+
+static void put_accuracy(struct buf *out, const struct fit_accuracy *a)
+{
+    json_key(out, "accuracy");
+    json_open(out, '{');
+    json_key(out, "group");
+    win_rates_proportion(out, &a->mixture);
+    json_key(out, "single");
+    win_rates_proportion(out, &a->pooled);
+    json_close(out, '}');
+}
+
+static void put_calibration(struct buf *out, const struct fit *f)
+{
+    json_key(out, "calibration");
+    json_open(out, '{');
+    put_real(out, "error", f->calibration_error);
+    json_key(out, "bins");
+    json_open(out, '[');
+    for (int i = 0; i < FIT_CALIBRATION_BINS; i++) {
+        json_open(out, '{');
+        put_real(out, "n", f->calibration[i].n);
+        put_real(out, "predicted", f->calibration[i].predicted);
+        put_real(out, "observed", f->calibration[i].observed);
+        json_close(out, '}');
+    }
+    json_close(out, ']');
+    json_close(out, '}');
+}
+
+void fit_document_summary(struct buf *out, const struct fit *f)
+{
+    json_open(out, '{');
+    put_accuracy(out, &f->accuracy);
+    put_text(out, "fold_unit", f->fold_unit);
+    put_calibration(out, f);
+    put_real(out, "temperature", f->temperature);
+    put_real(out, "ridge_pooled", f->ridge_pooled);
+    put_real(out, "tie_parameter", f->tie_parameter);
+    put_text(out, "assignment", assignment_name(f->assignment));
+    put_text(out, "ties", tie_model_name(f->ties));
+    put_int(out, "iterations", f->iterations);
+    put_int(out, "restarts", f->restarts);
+    put_int(out, "items", f->items);
+    put_int(out, "responses", f->responses);
+    put_int(out, "dimension", f->dimension);
+    json_close(out, '}');
+}
+
+void fit_document_group(struct buf *out, const struct fit *f, int group)
+{
+    const struct fit_group *g = &f->group[group];
+    json_open(out, '{');
+    put_accuracy(out, &g->accuracy);
+    put_real(out, "expected_size", g->expected_size);
+    put_real(out, "tv_mixture", g->tv_mixture);
+    json_key(out, "tv");
+    json_open(out, '[');
+    for (int v = 0; v < f->k; v++)
+        json_put_real(out, g->tv[v]);
+    json_close(out, ']');
+    json_close(out, '}');
+}
+
+void fit_document_warnings(struct buf *out, const struct fit *f)
+{
+    json_open(out, '[');
+    for (int i = 0; i < f->warnings; i++)
+        json_put_text(out, f->warning[i]);
+    json_close(out, ']');
+}

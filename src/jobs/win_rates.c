@@ -1,0 +1,351 @@
+#include "jobs/win_rates.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/json_text.h"
+#include "base/mem.h"
+
+/* Judgements of one group on two policies, seen from the first of them. */
+struct meeting {
+    int wins, ties, n;
+};
+
+struct tally {
+    int policies;                     /* shown */
+    int shown[WIN_RATES_POLICIES];    /* their numbers in struct loaded, by name */
+    int left_out;
+    int *place;                       /* [loaded policies] position in shown, or -1 */
+    struct meeting *meeting;          /* [groups][policies][policies] */
+};
+
+/* ---- counting ---- */
+
+struct use {
+    int policy;
+    long comparisons;
+    struct str name;
+};
+
+static int order_names(struct str a, struct str b)
+{
+    int order = memcmp(a.ptr, b.ptr, a.len < b.len ? a.len : b.len);
+    return order ? order : (a.len > b.len) - (a.len < b.len);
+}
+
+static int by_use(const void *a, const void *b)
+{
+    const struct use *one = a, *other = b;
+    if (one->comparisons != other->comparisons)
+        return one->comparisons < other->comparisons ? 1 : -1;
+    return order_names(one->name, other->name);
+}
+
+static int by_name(const void *a, const void *b)
+{
+    return order_names(((const struct use *)a)->name, ((const struct use *)b)->name);
+}
+
+/* The two policies that a comparison pits against each other; false when it does not. */
+static bool policies_of(const struct loaded *l, const struct comparison *c, int *ret_a, int *ret_b)
+{
+    *ret_a = l->policy_of[c->a];
+    *ret_b = l->policy_of[c->b];
+    return *ret_a >= 0 && *ret_b >= 0 && *ret_a != *ret_b;
+}
+
+/* Which policies are shown, and where. */
+static int choose_policies(const struct loaded *l, struct tally *t, struct err *err)
+{
+    struct use *use = mem_zeroed((size_t)l->policies + 1, sizeof *use);
+    t->place = mem_array((size_t)l->policies + 1, sizeof *t->place);
+    if (!use || !t->place) {
+        mem_free(use);
+        return err_memory(err);
+    }
+    int a, b, met = 0;
+    for (int i = 0; i < l->policies; i++) {
+        use[i] = (struct use){.policy = i, .name = l->policy[i]};
+        t->place[i] = -1;
+    }
+    for (int i = 0; i < l->comparisons; i++) {
+        if (policies_of(l, &l->comparison[i], &a, &b)) {
+            use[a].comparisons++;
+            use[b].comparisons++;
+        }
+    }
+    qsort(use, (size_t)l->policies, sizeof *use, by_use);
+    while (met < l->policies && use[met].comparisons > 0)
+        met++;
+    t->policies = met < WIN_RATES_POLICIES ? met : WIN_RATES_POLICIES;
+    t->left_out = met - t->policies;
+    qsort(use, (size_t)t->policies, sizeof *use, by_name);
+    for (int i = 0; i < t->policies; i++) {
+        t->shown[i] = use[i].policy;
+        t->place[use[i].policy] = i;
+    }
+    mem_free(use);
+    return 0;
+}
+
+static struct meeting *meeting_of(const struct tally *t, int group, int policy, int opponent)
+{
+    return &t->meeting[((size_t)group * (size_t)t->policies + (size_t)policy) * (size_t)t->policies + (size_t)opponent];
+}
+
+static void count_one(struct meeting *m, bool won, bool tied)
+{
+    m->n++;
+    m->wins += won;
+    m->ties += tied;
+}
+
+static int count_meetings(const struct loaded *l, const struct fit *fit, struct tally *t, struct err *err)
+{
+    size_t cells = (size_t)fit->k * (size_t)t->policies * (size_t)t->policies;
+    t->meeting = mem_zeroed(cells + 1, sizeof *t->meeting);
+    if (!t->meeting)
+        return err_memory(err);
+    for (int i = 0; i < l->comparisons; i++) {
+        const struct comparison *c = &l->comparison[i];
+        int group = fit->annotator[c->annotator].group, a, b;
+        if (group < 0 || !policies_of(l, c, &a, &b) || t->place[a] < 0 || t->place[b] < 0)
+            continue;
+        bool tied = c->outcome == CHOICE_TIE || c->outcome == CHOICE_BOTH_BAD;
+        count_one(meeting_of(t, group, t->place[a], t->place[b]), c->outcome == CHOICE_A, tied);
+        count_one(meeting_of(t, group, t->place[b], t->place[a]), c->outcome == CHOICE_B, tied);
+    }
+    return 0;
+}
+
+/* ---- writing ---- */
+
+static void put_rate(struct buf *out, const struct proportion *p)
+{
+    json_key(out, "n");
+    json_put_real(out, p->n);
+    json_key(out, "rate");
+    if (p->n > 0)
+        json_put_real(out, p->value);
+    else
+        json_put_null(out);
+    json_key(out, "low");
+    json_put_real(out, p->low);
+    json_key(out, "high");
+    json_put_real(out, p->high);
+}
+
+void win_rates_proportion(struct buf *out, const struct proportion *p)
+{
+    json_open(out, '{');
+    put_rate(out, p);
+    json_close(out, '}');
+}
+
+static void put_accuracy(struct buf *out, const struct fit_accuracy *accuracy)
+{
+    json_key(out, "accuracy");
+    json_open(out, '{');
+    json_key(out, "group");
+    win_rates_proportion(out, &accuracy->mixture);
+    json_key(out, "single");
+    win_rates_proportion(out, &accuracy->pooled);
+    json_close(out, '}');
+}
+
+/* The group that the single reward predicts worst; -1 when there is but one, or nothing to tell it by. */
+static int worst_group(const struct fit *fit)
+{
+    int worst = -1;
+    for (int u = 0; u < fit->k && fit->k > 1; u++) {
+        const struct proportion *p = &fit->group[u].accuracy.pooled;
+        if (p->n > 0 && (worst < 0 || p->value < fit->group[worst].accuracy.pooled.value))
+            worst = u;
+    }
+    return worst;
+}
+
+static void put_groups(struct buf *out, const struct win_rates_input *in)
+{
+    int worst = worst_group(in->fit);
+    json_key(out, "groups");
+    json_open(out, '[');
+    for (int u = 0; u < in->fit->k; u++) {
+        json_open(out, '{');
+        json_key(out, "id");
+        json_put_uuid(out, &in->group[u].lineage);
+        json_key(out, "ordinal");
+        json_put_int(out, u);
+        json_key(out, "name");
+        json_put_str(out, in->group[u].name);
+        json_key(out, "colour");
+        json_put_int(out, in->group[u].colour);
+        json_key(out, "weight");
+        json_put_real(out, in->fit->group[u].weight);
+        json_key(out, "size");
+        json_put_int(out, in->fit->group[u].size);
+        json_key(out, "worst_off");
+        json_put_bool(out, u == worst);
+        put_accuracy(out, &in->fit->group[u].accuracy);
+        json_close(out, '}');
+    }
+    json_close(out, ']');
+    put_accuracy(out, &in->fit->accuracy);
+}
+
+static void put_policies(struct buf *out, const struct loaded *l, const struct tally *t)
+{
+    json_key(out, "policies");
+    json_open(out, '[');
+    for (int i = 0; i < t->policies; i++)
+        json_put_str(out, l->policy[t->shown[i]]);
+    json_close(out, ']');
+    json_key(out, "policies_left_out");
+    json_put_int(out, t->left_out);
+}
+
+static struct proportion rate_of(const struct meeting *m)
+{
+    return proportion_of(m->wins + 0.5 * m->ties, m->n);
+}
+
+static void put_meeting(struct buf *out, const struct win_rates_input *in, const struct tally *t, int group, int policy,
+                        int opponent)
+{
+    const struct meeting *m = meeting_of(t, group, policy, opponent);
+    if (m->n == 0)
+        return;
+    struct proportion rate = rate_of(m);
+    json_open(out, '{');
+    json_key(out, "group");
+    json_put_uuid(out, &in->group[group].lineage);
+    json_key(out, "policy");
+    json_put_str(out, in->loaded->policy[t->shown[policy]]);
+    json_key(out, "opponent");
+    json_put_str(out, in->loaded->policy[t->shown[opponent]]);
+    json_key(out, "wins");
+    json_put_int(out, m->wins);
+    json_key(out, "ties");
+    json_put_int(out, m->ties);
+    put_rate(out, &rate);
+    json_close(out, '}');
+}
+
+static void put_meetings(struct buf *out, const struct win_rates_input *in, const struct tally *t)
+{
+    json_key(out, "win_rates");
+    json_open(out, '[');
+    for (int u = 0; u < in->fit->k; u++)
+        for (int p = 0; p < t->policies; p++)
+            for (int q = 0; q < t->policies; q++)
+                put_meeting(out, in, t, u, p, q);
+    json_close(out, ']');
+}
+
+/* How a policy fares in a group against all others. */
+static struct proportion against_all(const struct tally *t, int group, int policy)
+{
+    struct meeting all = {0};
+    for (int q = 0; q < t->policies; q++) {
+        const struct meeting *m = meeting_of(t, group, policy, q);
+        all.wins += m->wins;
+        all.ties += m->ties;
+        all.n += m->n;
+    }
+    return rate_of(&all);
+}
+
+static void put_worst_off(struct buf *out, const struct win_rates_input *in, const struct tally *t)
+{
+    json_key(out, "worst_off");
+    json_open(out, '[');
+    for (int p = 0; p < t->policies; p++) {
+        struct proportion least = {0};
+        int worst = -1;
+        for (int u = 0; u < in->fit->k; u++) {
+            struct proportion rate = against_all(t, u, p);
+            if (rate.n > 0 && (worst < 0 || rate.value < least.value)) {
+                least = rate;
+                worst = u;
+            }
+        }
+        if (worst < 0)
+            continue;
+        json_open(out, '{');
+        json_key(out, "policy");
+        json_put_str(out, in->loaded->policy[t->shown[p]]);
+        json_key(out, "group");
+        json_put_uuid(out, &in->group[worst].lineage);
+        put_rate(out, &least);
+        json_close(out, '}');
+    }
+    json_close(out, ']');
+}
+
+static void put_head(struct buf *out, const struct win_rates_input *in, const char *status)
+{
+    int unassigned = 0;
+    for (int h = 0; in->fit && h < in->fit->annotators; h++)
+        unassigned += in->fit->annotator[h].group < 0;
+    json_key(out, "status");
+    json_put_text(out, status);
+    json_key(out, "project");
+    json_put_text(out, in->project);
+    json_key(out, "fit_id");
+    json_put_uuid(out, &in->fit_id);
+    json_key(out, "as_of");
+    json_put_time(out, in->loaded->data.as_of);
+    json_key(out, "k");
+    json_put_int(out, in->fit ? in->fit->k : 0);
+    json_key(out, "reason");
+    json_put_text(out, in->reason);
+    json_key(out, "comparisons");
+    json_put_int(out, in->loaded->comparisons);
+    json_key(out, "annotators");
+    json_put_int(out, in->loaded->annotators);
+    json_key(out, "unassigned");
+    json_put_int(out, in->fit ? unassigned : in->loaded->annotators);
+    json_key(out, "interval");
+    json_put_text(out, "wilson 95 %");
+}
+
+static void put_insufficient(struct buf *out, const struct win_rates_input *in)
+{
+    put_head(out, in, "insufficient_data");
+    json_key(out, "missing");
+    json_open(out, '{');
+    if (in->missing_comparisons > 0) {
+        json_key(out, "comparisons");
+        json_put_int(out, in->missing_comparisons);
+    }
+    if (in->missing_annotators > 0) {
+        json_key(out, "annotators");
+        json_put_int(out, in->missing_annotators);
+    }
+    json_close(out, '}');
+    buf_text(out, ",\"groups\":[],\"policies\":[],\"win_rates\":[],\"worst_off\":[]");
+}
+
+int win_rates_write(const struct win_rates_input *in, struct buf *out, struct err *err)
+{
+    struct tally t = {0};
+    int result = -1;
+    json_open(out, '{');
+    if (!in->fit) {
+        put_insufficient(out, in);
+    } else {
+        if (choose_policies(in->loaded, &t, err) < 0 || count_meetings(in->loaded, in->fit, &t, err) < 0)
+            goto out;
+        put_head(out, in, in->fit->k > 1 ? "ok" : "one_group_suffices");
+        put_groups(out, in);
+        put_policies(out, in->loaded, &t);
+        put_meetings(out, in, &t);
+        put_worst_off(out, in, &t);
+    }
+    json_close(out, '}');
+    result = out->failed ? err_memory(err) : 0;
+out:
+    mem_free(t.place);
+    mem_free(t.meeting);
+    return result;
+}
