@@ -9,6 +9,8 @@ static const struct command commands[] = {
     {"demo", "write a demo population of known taste as NDJSON", command_demo},
     {"docs", "print a page of the generated documentation", command_docs},
     {"migrate", "bring the database to the schema of this program", command_migrate},
+    {"run-job", "do one job; workers start it", command_run_job},
+    {"work", "take jobs from the queue and run them", command_work},
 };
 
 enum { COMMANDS = sizeof commands / sizeof commands[0] };

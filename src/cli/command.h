@@ -17,6 +17,8 @@ struct command {
 int command_demo(int argc, char **argv);
 int command_docs(int argc, char **argv);
 int command_migrate(int argc, char **argv);
+int command_run_job(int argc, char **argv);
+int command_work(int argc, char **argv);
 
 /* Prints "egalign NAME: message" on standard error and gives the exit status that fits the code: 2 for ERR_USAGE and
  * ERR_CONFIG, 1 for anything else. */

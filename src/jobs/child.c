@@ -49,10 +49,24 @@ bool child_ended(pid_t pid, int *ret_status)
     return got == pid;
 }
 
+static const char *word(int code)
+{
+    switch (code) {
+    case CHILD_DONE:
+        return "done";
+    case CHILD_FAILED:
+        return "failed";
+    case CHILD_RELEASED:
+        return "given back";
+    default:
+        return "crashed";
+    }
+}
+
 void child_describe(int status, char *text, size_t size)
 {
     if (WIFSIGNALED(status))
         snprintf(text, size, "the process was killed by signal %d (%s)", WTERMSIG(status), strsignal(WTERMSIG(status)));
     else
-        snprintf(text, size, "the process ended with status %d", WEXITSTATUS(status));
+        snprintf(text, size, "the process ended with status %d (%s)", WEXITSTATUS(status), word(WEXITSTATUS(status)));
 }

@@ -19,12 +19,13 @@
 
 #include "base/err.h"
 
-/* How `egalign run-job` ends: what it has written about its job, so what is left to the worker. */
+/* How `egalign run-job` ends: what it has written about its job, so what is left to the worker. A
+ * status that means "written" is none that crashes or sanitizers have. */
 enum child_exit {
     CHILD_DONE = 0,       /* the job is done */
-    CHILD_FAILED = 1,     /* the job has failed, for good */
-    CHILD_RELEASED = 75,  /* the job is in the queue again, or has failed once too often */
-    CHILD_SPEECHLESS = 70 /* nothing could be written: the worker has to */
+    CHILD_FAILED = 65,     /* the job has failed, for good */
+    CHILD_SPEECHLESS = 70, /* nothing could be written: the worker has to */
+    CHILD_RELEASED = 75    /* the job is in the queue again, or has failed once too often */
 };
 
 struct child_setting {

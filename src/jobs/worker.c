@@ -17,7 +17,7 @@
 
 #define SECOND INT64_C(1000000000)
 
-enum { GRACE_SECONDS = 5, SETTLE_SECONDS = 5, WORKER_NAME_SIZE = 128 };
+enum { GRACE_SECONDS = 5, LOST_GRACE_SECONDS = 2, SETTLE_SECONDS = 5, WORKER_NAME_SIZE = 128 };
 enum { BACKOFF_LEAST_MS = 100, BACKOFF_MOST_MS = 5000 };
 
 /* Why the child is being ended; what is written about the job when it is gone. */
@@ -100,7 +100,7 @@ static void heard(const char *channel, const char *payload, void *context)
     char mine[UUID_TEXT_SIZE];
     (void)channel;
     w->look = true;
-    if (w->has_job && strcmp(payload, uuid_format(&w->lease.job, mine)) == 0)
+    if (w->has_job && w->ending != ENDING_LOST && strcmp(payload, uuid_format(&w->lease.job, mine)) == 0)
         w->beat_at = 0; /* perhaps its end was asked for */
 }
 
@@ -108,7 +108,7 @@ static void heard(const char *channel, const char *payload, void *context)
 
 static void end_child(struct worker *w, enum ending ending, int signal)
 {
-    if (w->ending == ENDING_NONE || ending == ENDING_LOST)
+    if (w->ending == ENDING_NONE)
         w->ending = ending;
     if (w->kill_at == 0)
         w->kill_at = clock_mono_ns() + GRACE_SECONDS * SECOND;
@@ -145,14 +145,18 @@ static void let_go(struct worker *w, const char *what)
     w->look = true;
 }
 
-/* Writes how the job that was in hand has ended, unless the child did. 0 when that is settled, one way or the other. */
+/* The child has written itself how its job ended. */
+static bool told_by_child(const struct worker *w)
+{
+    int code = WIFEXITED(w->status) ? WEXITSTATUS(w->status) : -1;
+    return code == CHILD_DONE || code == CHILD_FAILED || code == CHILD_RELEASED;
+}
+
+/* Writes how the job that was in hand has ended. */
 static int write_ending(struct worker *w, struct err *err)
 {
     char reason[120];
-    int code = WIFEXITED(w->status) ? WEXITSTATUS(w->status) : -1;
     child_describe(w->status, reason, sizeof reason);
-    if (w->ending == ENDING_LOST || code == CHILD_DONE || code == CHILD_FAILED || code == CHILD_RELEASED)
-        return 0;
     if (w->ending == ENDING_CANCEL)
         return job_end(w->pg, &w->lease, JOB_CANCELLED, NULL, "cancelled", err);
     if (w->ending == ENDING_STOP)
@@ -181,15 +185,16 @@ static void settle(struct worker *w)
     };
     struct err e = {0};
     char how[120], what[160];
+    bool to_write = !told_by_child(w) && w->ending != ENDING_LOST;
     w->beat_at = clock_mono_ns() + SECOND;
-    if (!database(w))
+    if (to_write && !database(w))
         return;
-    if (write_ending(w, &e) < 0 && e.code != ERR_LEASE_LOST) {
+    if (to_write && write_ending(w, &e) < 0 && e.code != ERR_LEASE_LOST) {
         database_failed(w, "job_settle", &e);
         return;
     }
     child_describe(w->status, how, sizeof how);
-    snprintf(what, sizeof what, "%s%s", words[w->ending], how);
+    snprintf(what, sizeof what, "%s%s", told_by_child(w) ? "" : words[w->ending], how);
     count_ending(w);
     let_go(w, what);
 }
@@ -223,9 +228,10 @@ static void beat(struct worker *w)
         database_failed(w, "job_heartbeat", &e);
         return;
     }
-    watch_child(w); /* a child that has just ended its job has let the lease go by itself */
-    if (w->child)
-        end_child(w, ENDING_LOST, w->kill_at ? SIGKILL : SIGTERM);
+    /* A child that has just ended its job has let the lease go by itself and is about to exit: so no signal at once. */
+    w->ending = ENDING_LOST;
+    w->beat_at = INT64_MAX;
+    w->kill_at = clock_mono_ns() + LOST_GRACE_SECONDS * SECOND;
 }
 
 /* ---- the queue ---- */

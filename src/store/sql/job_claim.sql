@@ -19,9 +19,9 @@ WITH next AS (
         lease_until = clock_timestamp() + make_interval(secs => $2), started_at = clock_timestamp(), finished_at = NULL,
         stage = '', progress = 0, metrics = '{}', error = NULL
     FROM next WHERE j.id = next.id
-    RETURNING j.id, j.project_id, j.kind, j.lease_token, j.attempts
+    RETURNING j.id, j.project_id, j.lease_token, j.attempts
 ), attempt AS (
     INSERT INTO job_attempt (job_id, attempt, worker) SELECT id, attempts, $1 FROM claimed
 )
-SELECT c.id, c.project_id, s.name, c.kind, c.lease_token, c.attempts, pg_notify('egalign_job', c.id::text)
+SELECT c.id, c.project_id, s.name, c.lease_token, c.attempts, pg_notify('egalign_job', c.id::text)
 FROM claimed c JOIN served s ON s.id = c.project_id

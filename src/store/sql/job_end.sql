@@ -3,6 +3,7 @@
 WITH ended AS (
     UPDATE job
     SET state = $3::job_state, error = $4, lease_token = NULL, lease_until = NULL, finished_at = clock_timestamp(),
+        stage = CASE WHEN $3 = 'done' THEN 'done' ELSE stage END,
         progress = CASE WHEN $3 = 'done' THEN 1 ELSE progress END, cancel_requested = false
     WHERE id = $1 AND lease_token = $2 AND state = 'running'
     RETURNING id, attempts
