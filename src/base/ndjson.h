@@ -46,6 +46,7 @@ void ndjson_end(struct ndjson *s);
  */
 int ndjson_next(struct ndjson *s, struct ndjson_line *ret, struct err *err);
 
+/* Releases what the stream keeps; the struct itself and the chunk are the caller's. */
 void ndjson_free(struct ndjson *s);
 
 #endif

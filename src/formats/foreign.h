@@ -48,6 +48,7 @@ bool foreign_has_texts(const struct record *r);
 void foreign_put_prompt(struct buf *out, const struct record *r);
 void foreign_put_message(struct buf *out, enum record_role role, struct str content);
 
+/* Each reads one line of its format, as format_read_line; sizes and the annotator are checked there. */
 int trl_read(char *line, size_t length, const struct json_limits *limits, struct record *ret, struct arena *arena,
              struct err *err);
 int trl_implicit_read(char *line, size_t length, const struct json_limits *limits, struct record *ret,

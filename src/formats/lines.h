@@ -23,6 +23,7 @@ int64_t lines_offset(const struct lines *l);
 /* Size of the file in bytes; -1 when it is a pipe. */
 int64_t lines_size(const struct lines *l);
 
+/* Closes the file; the line last handed out is gone with it. NULL is allowed. */
 void lines_close(struct lines *l);
 
 #endif
