@@ -11,6 +11,8 @@ static const struct command commands[] = {
     {"migrate", "bring the database to the schema of this program", command_migrate},
     {"run-job", "do one job; workers start it", command_run_job},
     {"work", "take jobs from the queue and run them", command_work},
+    {"openapi", "print the OpenAPI document of the API", command_openapi},
+    {"serve", "serve the API and the pages", command_serve},
 };
 
 enum { COMMANDS = sizeof commands / sizeof commands[0] };

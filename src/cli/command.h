@@ -16,6 +16,8 @@ struct command {
 
 int command_demo(int argc, char **argv);
 int command_docs(int argc, char **argv);
+int command_openapi(int argc, char **argv);
+int command_serve(int argc, char **argv);
 int command_migrate(int argc, char **argv);
 int command_run_job(int argc, char **argv);
 int command_work(int argc, char **argv);

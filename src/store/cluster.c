@@ -77,13 +77,13 @@ static int open_log(const struct cluster *c, struct err *err)
     return fd < 0 ? err_errno(err, "open %s", c->log_path) : fd;
 }
 
-/* Puts the last line of the start log that says why in front of an error; what is no use to start again with is ERR_CONFIG. */
+/* The last line of the start log that says why, for an error message. */
 static void add_reason(const struct cluster *c, struct err *err)
 {
     char line[256], reason[256] = "";
     FILE *file = err ? fopen(c->log_path, "r") : NULL;
     while (file && fgets(line, sizeof line, file))
-        if (!strstr(line, "HINT:") && !strstr(line, "LOG:") && line[0] != '\n')
+        if (strstr(line, "FATAL") || strstr(line, "PANIC") || strstr(line, "error") || strstr(line, "DETAIL"))
             snprintf(reason, sizeof reason, "%.*s", (int)strcspn(line, "\r\n"), line);
     if (file)
         fclose(file);
@@ -316,9 +316,7 @@ static void died(struct cluster *c, int status, struct err *event)
         err_set(event, ERR_DATABASE_DOWN, "the database server (process %ld) ended with exit status %d, see %s/log", (long)pid,
                 WEXITSTATUS(status), c->place.pg_dir);
     add_reason(c, event);
-    if (event->code == ERR_CONFIG)
-        c->state = CLUSTER_FAILED;
-    else if (c->state == CLUSTER_FAILED)
+    if (c->state == CLUSTER_FAILED)
         err_wrap(event, "given up after %d deaths in a minute", DEATHS_MOST);
 }
 
@@ -357,7 +355,7 @@ int cluster_wait_ready(struct cluster *c, long timeout_ms, struct err *err)
         return 0;
     if (event.code != ERR_OK)
         last = event;
-    return err_set(err, last.code == ERR_CONFIG ? ERR_CONFIG : ERR_DATABASE_DOWN, "the database server did not start: %s", last.message[0] ? last.message : "no word of it");
+    return err_set(err, ERR_DATABASE_DOWN, "the database server did not start: %s", last.message[0] ? last.message : "no word of it");
 }
 
 /* ---- stopping ---- */

@@ -39,8 +39,7 @@ const char *cluster_conninfo(const struct cluster *c);
  * should be logged, `event` has a code other than ERR_OK and says what: the server ended, or was given up. */
 enum cluster_state cluster_step(struct cluster *c, struct err *event);
 
-/* Calls cluster_step until the server is ready. ERR_DATABASE_DOWN when it is given up or `timeout_ms` have passed, ERR_CONFIG
- * when it cannot help to try again. */
+/* Calls cluster_step until the server is ready. ERR_DATABASE_DOWN when it is given up or `timeout_ms` have passed. */
 int cluster_wait_ready(struct cluster *c, long timeout_ms, struct err *err);
 
 /* The server's process, 0 when it is not running. */

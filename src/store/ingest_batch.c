@@ -191,7 +191,6 @@ static int list_conflicts(struct pg *pg, struct ingest_batch *batch, struct err 
         err_at(&why, ERR_CONFLICT, "/id", "a comparison with this id and another content is stored");
         why.line = (long)pg_int(r, i, 0);
         ingest_batch_reject(batch, &why);
-        batch->duplicate--; /* it was counted as a row that is there already */
     }
     pg_result_free(r);
     return 0;

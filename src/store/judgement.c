@@ -16,7 +16,7 @@ static int keep(struct buf *b, struct arena *arena, struct str *ret, struct err 
     return copy ? 0 : err_memory(err);
 }
 
-static int messages_text(const struct json_list *messages, struct arena *arena, struct str *ret, struct err *err) {
+int judgement_messages(const struct json_list *messages, struct arena *arena, struct str *ret, struct err *err) {
     struct buf text = {0};
     const struct record_message *m = messages->items;
     json_open(&text, '[');
@@ -64,7 +64,7 @@ static int take_item(const struct record *r, struct arena *arena, struct judgeme
     j->prompt_is_messages = r->prompt_form == PROMPT_MESSAGES;
     if (r->prompt_form == PROMPT_NONE)
         j->item = r->item;
-    else if (j->prompt_is_messages && messages_text(&r->prompt_messages, arena, &j->prompt, err) < 0)
+    else if (j->prompt_is_messages && judgement_messages(&r->prompt_messages, arena, &j->prompt, err) < 0)
         return -1;
     else if (!j->prompt_is_messages)
         j->prompt = r->prompt_text.ptr ? r->prompt_text : STR_LITERAL("");

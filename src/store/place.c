@@ -138,10 +138,9 @@ bool place_has_cluster(const struct place *p)
 
 static bool has_postgres(const char *folder)
 {
-    char server[PLACE_PATH + 16], initdb[PLACE_PATH + 16];
-    snprintf(server, sizeof server, "%s/postgres", folder);
-    snprintf(initdb, sizeof initdb, "%s/initdb", folder);
-    return access(server, X_OK) == 0 && access(initdb, X_OK) == 0;
+    char path[PLACE_PATH + 16];
+    snprintf(path, sizeof path, "%s/postgres", folder);
+    return access(path, X_OK) == 0;
 }
 
 /* The newest of the versions in Debian's layout, or exactly `wanted` when that is not 0. */
@@ -180,7 +179,7 @@ static int find_programs(const struct config *config, struct place *p, struct er
     int version = cluster_version(p);
     if (config->postgres_bin_dir[0] != '\0') {
         if (!has_postgres(config->postgres_bin_dir))
-            return err_set(err, ERR_CONFIG, "there are no programs postgres and initdb in --postgres-bin-dir %s", config->postgres_bin_dir);
+            return err_set(err, ERR_CONFIG, "there is no program postgres in --postgres-bin-dir %s", config->postgres_bin_dir);
         return set_path(p->bin_dir, err, "%s", config->postgres_bin_dir);
     }
     if (find_debian(version, p->bin_dir) || find_in_path(p->bin_dir))

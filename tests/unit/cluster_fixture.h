@@ -53,7 +53,7 @@ static void fixture_must(struct fixture *f, int status)
 }
 
 /* A running cluster and a pool of three connections with a deadline of two seconds. */
-static inline void fixture_start(struct fixture *f)
+static void fixture_start(struct fixture *f)
 {
     fixture_config(f);
     fixture_must(f, cluster_start(&f->config, &f->cluster, &f->err));

@@ -1,0 +1,77 @@
+/* resource: the handlers of the operations, a file per resource, and the shapes of the bodies that they take.
+ *
+ * A handler reads what its request asks (path, query, r->input) and leaves an answer in r->reply, or fails with err;
+ * see route.h for where it runs. The table of routes (routes.c) says which operation is whose.
+ *
+ * It refuses to speak SQL: every document comes from a function of src/store. Thread rule: as request.h. */
+#ifndef EGALIGN_API_RESOURCE_H
+#define EGALIGN_API_RESOURCE_H
+
+#include "api/request.h"
+#include "base/json.h"
+
+extern const struct json_shape project_body_shape, project_patch_shape;
+int on_projects_post(struct request *r, struct err *err);
+int on_projects_get(struct request *r, struct err *err);
+int on_project_get(struct request *r, struct err *err);
+int on_project_patch(struct request *r, struct err *err);
+
+extern const struct json_shape item_body_shape;
+int on_items_post(struct request *r, struct err *err);
+int on_items_get(struct request *r, struct err *err);
+int on_item_get(struct request *r, struct err *err);
+
+int on_annotators_get(struct request *r, struct err *err);
+int on_annotator_get(struct request *r, struct err *err);
+
+/* These two answer later: the comparison is committed with others. */
+int on_comparison_put(struct request *r, struct err *err);
+int on_comparisons_post(struct request *r, struct err *err);
+int on_comparisons_get(struct request *r, struct err *err);
+int on_comparison_get(struct request *r, struct err *err);
+int on_comparison_undo(struct request *r, struct err *err);
+
+int on_fits_post(struct request *r, struct err *err);
+int on_fits_get(struct request *r, struct err *err);
+int on_fit_get(struct request *r, struct err *err);
+int on_fit_publish(struct request *r, struct err *err);
+
+extern const struct json_shape group_patch_shape;
+int on_groups_get(struct request *r, struct err *err);
+int on_group_get(struct request *r, struct err *err);
+int on_group_patch(struct request *r, struct err *err);
+int on_memberships_get(struct request *r, struct err *err);
+
+bool win_rates_from_memory(struct request *r);
+int on_win_rates_get(struct request *r, struct err *err);
+
+extern const struct json_shape job_body_shape;
+extern const char *const job_states[]; /* ended by NULL */
+int on_jobs_post(struct request *r, struct err *err);
+int on_jobs_get(struct request *r, struct err *err);
+int on_job_get(struct request *r, struct err *err);
+int on_job_cancel(struct request *r, struct err *err);
+int on_job_retry(struct request *r, struct err *err);
+int on_job_log(struct request *r, struct err *err);
+
+extern const struct json_shape token_body_shape;
+int on_tokens_post(struct request *r, struct err *err);
+int on_tokens_get(struct request *r, struct err *err);
+int on_token_delete(struct request *r, struct err *err);
+
+int on_healthz(struct request *r, struct err *err);
+int on_readyz(struct request *r, struct err *err);
+int on_metrics(struct request *r, struct err *err);
+int on_version(struct request *r, struct err *err);
+int on_openapi(struct request *r, struct err *err);
+int on_index(struct request *r, struct err *err);
+int on_page(struct request *r, struct err *err);
+
+/* Answers 200 with a page of a list, which `body` holds ({items, next_cursor}); adds Link rel=next when there is more.
+ * Takes the bytes over. */
+int answer_page(struct request *r, struct buf *body, struct err *err);
+
+/* Answers `status` with the document in `body`, or fails with err when `result` is negative. Takes the bytes over. */
+int answer_json(struct request *r, int result, int status, struct buf *body);
+
+#endif

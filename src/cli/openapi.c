@@ -1,0 +1,29 @@
+/* egalign openapi: prints the OpenAPI document that the daemon serves. */
+#include "cli/command.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "api/openapi.h"
+
+int command_openapi(int argc, char **argv)
+{
+    struct config config;
+    struct err err;
+    if (argc == 2 && strcmp(argv[1], "--help") == 0) {
+        printf("usage: egalign openapi [OPTION...]\nPrints the OpenAPI 3.1 document of the API, as `egalign serve` "
+               "with the "
+               "same options serves it at /openapi.json.\n\nOptions:\n");
+        config_print_help();
+        return 0;
+    }
+    if (config_load(&config, argc - 1, argv + 1, &err) < 0)
+        return command_failed(argv[0], &err);
+    struct buf text = {0};
+    openapi_render(&text, &config);
+    config_free(&config);
+    bool written =
+        !text.failed && fwrite(text.data, 1, text.length, stdout) == text.length && fputc('\n', stdout) != EOF;
+    buf_free(&text);
+    return written && fflush(stdout) == 0 ? 0 : 1;
+}
