@@ -342,7 +342,7 @@ COMMENT ON COLUMN fit.input_digest IS 'SHA-256 of options, program version and h
 COMMENT ON COLUMN fit.created_at IS 'When asked for.';
 COMMENT ON COLUMN fit.published_at IS 'When its results were stored, all in one transaction.';
 COMMENT ON COLUMN fit.watermark IS 'Highest comparison.seq when asked for, then the highest that it read; the scheduler counts from here.';
-COMMENT ON COLUMN fit.data_digest IS 'SHA-256 over the ids of the comparisons used, in order of seq: which data exactly.';
+COMMENT ON COLUMN fit.data_digest IS 'SHA-256 over the ids of the comparisons used, in the order in which they were made: which data exactly.';
 COMMENT ON COLUMN fit.comparisons IS 'Comparisons used.';
 COMMENT ON COLUMN fit.annotators IS 'Annotators with at least one of them.';
 COMMENT ON COLUMN fit.k IS 'Groups found; 1 when one group suffices, 0 when there is too little data.';

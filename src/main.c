@@ -8,8 +8,11 @@
 static const struct command commands[] = {
     {"demo", "write a demo population of known taste as NDJSON", command_demo},
     {"docs", "print a page of the generated documentation", command_docs},
+    {"export", "write a project's comparisons to a file", command_export},
+    {"import", "store the comparisons of a file", command_import},
     {"migrate", "bring the database to the schema of this program", command_migrate},
     {"run-job", "do one job; workers start it", command_run_job},
+    {"token", "make, list and revoke bearer tokens", command_token},
     {"work", "take jobs from the queue and run them", command_work},
     {"openapi", "print the OpenAPI document of the API", command_openapi},
     {"serve", "serve the API and the pages", command_serve},

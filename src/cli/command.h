@@ -18,8 +18,11 @@ int command_demo(int argc, char **argv);
 int command_docs(int argc, char **argv);
 int command_openapi(int argc, char **argv);
 int command_serve(int argc, char **argv);
+int command_export(int argc, char **argv);
+int command_import(int argc, char **argv);
 int command_migrate(int argc, char **argv);
 int command_run_job(int argc, char **argv);
+int command_token(int argc, char **argv);
 int command_work(int argc, char **argv);
 
 /* Prints "egalign NAME: message" on standard error and gives the exit status that fits the code: 2 for ERR_USAGE and

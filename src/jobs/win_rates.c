@@ -108,7 +108,7 @@ static int count_meetings(const struct loaded *l, const struct fit *fit, struct 
         return err_memory(err);
     for (int i = 0; i < l->comparisons; i++) {
         const struct comparison *c = &l->comparison[i];
-        int group = fit->annotator[c->annotator].group, a, b;
+        int a, b, group = fit->k == 1 ? 0 : fit->annotator[c->annotator].group;
         if (group < 0 || !policies_of(l, c, &a, &b) || t->place[a] < 0 || t->place[b] < 0)
             continue;
         bool tied = c->outcome == CHOICE_TIE || c->outcome == CHOICE_BOTH_BAD;

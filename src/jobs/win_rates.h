@@ -2,9 +2,9 @@
  *
  * Counts, for each group and each two candidate sources (response.policy), how the members of the group judged the one
  * against the other: wins, ties (and "both bad") as half a win, Wilson's interval. Judgements of unassigned annotators
- * belong to no group. Beside that it carries the held-out accuracy of each group's own reward and of the single reward,
- * and flags who is worst off: the group that the single reward predicts worst, and for each policy the group that likes
- * it least.
+ * belong to no group, unless one group suffices: then they all are that group's. Beside that it carries the held-out
+ * accuracy of each group's own reward and of the single reward, and flags who is worst off: the group that the single
+ * reward predicts worst, and for each policy the group that likes it least.
  *
  * The document:
  *   {"status": "ok" | "one_group_suffices" | "insufficient_data", "project", "fit_id", "as_of", "k", "reason",

@@ -1,9 +1,9 @@
 /* fit_input: what a fit reads: a project's responses, annotators and comparisons, in one snapshot.
  *
  * Rows are handed over as they arrive, first the responses (item by item), then the annotators, then the comparisons in
- * the order in which they came. Ids ascend, so the same data come in the same order. Skips and undone comparisons are
- * left out, and so are responses that nobody compared. Prompts that are messages come as plain text, their contents by
- * lines.
+ * the order in which they were made (judged_at, or else when they came). Ids ascend, so the same data come in the same
+ * order. Skips and undone comparisons are left out, and so are responses that nobody compared. Prompts that are
+ * messages come as plain text, their contents by lines.
  *
  * It refuses to keep anything. Views last for the call that got them. Thread rule: as the connection. */
 #ifndef EGALIGN_STORE_FIT_INPUT_H

@@ -1,0 +1,297 @@
+/* egalign import: preference data from a file into a project, directly in the database, in constant memory. */
+#include "cli/command.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+#include <zlib.h>
+
+#include "base/buf.h"
+#include "base/clock.h"
+#include "base/config.h"
+#include "base/json_text.h"
+#include "base/mem.h"
+#include "base/ndjson.h"
+#include "cli/arguments.h"
+#include "formats/format.h"
+#include "store/ingest.h"
+#include "store/ingest_batch.h"
+#include "store/judgement.h"
+#include "store/project.h"
+#include "store/store.h"
+
+static const char usage[] =
+    "usage: egalign import --project NAME [--create] [--format FORMAT] [--annotator-field FIELD | --anonymous]\n"
+    "                      [--on-error skip] [--json] [OPTION...] FILE\n"
+    "Stores the comparisons of FILE (`-` is standard input; gzipped or not). Formats: jsonl (own, the default), trl,\n"
+    "trl-implicit, hh-rlhf, arena. All lines are stored or, when one is not acceptable, none; with `--on-error skip` the\n"
+    "good ones are. Lines with ids may be imported again: what is there already counts as duplicate.\n\n"
+    "  --create           make the project when there is none of that name\n"
+    "  --annotator-field  dotted path of the member that names the annotator, such as meta.judge\n"
+    "  --anonymous        lines name no annotator: all are one person's, so no groups can be found\n"
+    "  --json             print the summary as JSON\n";
+
+enum { CHUNK = 1 << 16, ERRORS_SHOWN = 20, BATCH_DEADLINE_MS = 60000 };
+#define PROGRESS_NS INT64_C(500000000)
+
+struct import {
+    const struct config *config;
+    const char *file, *project_name, *format_name, *annotator_field, *on_error;
+    bool create, anonymous, json;
+
+    enum format format;
+    struct format_options options;
+    struct uuid project;
+    struct pool *pool;
+    struct ingest *ingest;
+    struct ingest_batch *batch;
+    struct ingest_report report;
+    struct arena arena; /* of one line */
+    gzFile in;
+    char *chunk;
+    struct ndjson lines;
+    int64_t told_at; /* when progress was last shown; 0: never */
+};
+
+/* ---- beginning ---- */
+
+static int check(struct import *im, struct err *err)
+{
+    if (!im->project_name || !im->file)
+        return err_set(err, ERR_USAGE, "--project and a FILE are needed; see `egalign import --help`");
+    if (im->on_error && strcmp(im->on_error, "skip") != 0)
+        return err_set(err, ERR_USAGE, "--on-error takes only 'skip'");
+    if (im->anonymous && im->annotator_field)
+        return err_set(err, ERR_USAGE, "--anonymous and --annotator-field contradict each other");
+    if (im->format_name && format_by_name(str_of(im->format_name), &im->format, err) < 0) {
+        err->code = ERR_USAGE;
+        return -1;
+    }
+    im->options = (struct format_options){
+        .limits = {.depth = (int)im->config->max_json_depth, .text_bytes = (size_t)im->config->max_text_bytes},
+        .annotator_field = im->annotator_field,
+        .anonymous = im->anonymous,
+    };
+    return 0;
+}
+
+static int open_file(struct import *im, struct err *err)
+{
+    im->lines.max_line = (size_t)im->config->max_batch_line_bytes;
+    im->chunk = mem_alloc(CHUNK);
+    if (!im->chunk)
+        return err_memory(err);
+    if (strcmp(im->file, "-") == 0)
+        im->in = gzdopen(dup(STDIN_FILENO), "rb");
+    else
+        im->in = gzopen(im->file, "rb");
+    return im->in ? 0 : err_errno(err, "%s", im->file);
+}
+
+static int find_project(struct import *im, struct err *err)
+{
+    struct project_settings settings = {.refit_after_comparisons = -1, .refit_after_seconds = -1};
+    struct buf document = {0};
+    bool created;
+    struct str name = str_of(im->project_name);
+    if (project_find(im->pool, name, &im->project, err) == 0)
+        return 0;
+    if (err->code != ERR_NOT_FOUND)
+        return -1;
+    if (!im->create)
+        return err_set(err, ERR_NOT_FOUND, "there is no project '%s'; --create makes it", im->project_name);
+    int result = project_create(im->pool, name, &settings, &created, &document, err);
+    buf_free(&document);
+    return result < 0 ? -1 : project_find(im->pool, name, &im->project, err);
+}
+
+static int open_store(struct import *im, struct err *err)
+{
+    char conninfo[STORE_CONNINFO];
+    if (store_conninfo(im->config, conninfo, sizeof conninfo, err) < 0 ||
+        store_pool(im->config, conninfo, "egalign import", &im->pool, err) < 0 || find_project(im, err) < 0)
+        return -1;
+    struct ingest_options options = {
+        .conninfo = conninfo,
+        .writers = 1,
+        .group_rows = (int)im->config->ingest_group_rows,
+        .queue_rows = (int)im->config->ingest_queue_rows,
+        .deadline_ms = BATCH_DEADLINE_MS,
+    };
+    if (ingest_start(&options, &im->ingest, err) < 0)
+        return -1;
+    return ingest_batch_open(im->ingest, im->on_error != NULL, ERRORS_SHOWN, &im->batch, err);
+}
+
+/* ---- lines ---- */
+
+static void show_progress(struct import *im)
+{
+    int64_t now = clock_mono_ns();
+    if (!isatty(STDERR_FILENO) || now - im->told_at < PROGRESS_NS)
+        return;
+    im->told_at = now;
+    fprintf(stderr, "\r%ld lines read, %.1f MB ", im->lines.line, (double)gzoffset(im->in) / 1e6);
+}
+
+/* One line into the batch: refused ones are listed there. */
+static int take_line(struct import *im, const struct ndjson_line *line, struct err *err)
+{
+    struct record record;
+    struct judgement judgement;
+    struct err why = {0};
+    int result;
+    if (format_read_line(im->format, line->text, line->length, &im->options, &record, &im->arena, &why) < 0 ||
+        judgement_of_record(&record, &im->project, NULL, &im->arena, &judgement, &why) < 0) {
+        why.line = line->number;
+        ingest_batch_reject(im->batch, &why);
+        result = 0;
+    } else {
+        result = ingest_batch_add(im->batch, &judgement, line->number, err);
+    }
+    arena_free(&im->arena);
+    return result;
+}
+
+/* The lines that are whole. A line that cannot be cut ends the import. */
+static int take_lines(struct import *im, struct err *err)
+{
+    struct ndjson_line line;
+    int got;
+    while ((got = ndjson_next(&im->lines, &line, err)) > 0)
+        if (take_line(im, &line, err) < 0)
+            return -1;
+    if (got < 0)
+        return err_wrap(err, "line %ld", err->line);
+    show_progress(im);
+    return 0;
+}
+
+static int read_all(struct import *im, struct err *err)
+{
+    int got, failure;
+    while ((got = gzread(im->in, im->chunk, CHUNK)) > 0) {
+        ndjson_feed(&im->lines, im->chunk, (size_t)got);
+        if (take_lines(im, err) < 0)
+            return -1;
+    }
+    const char *what = gzerror(im->in, &failure);
+    if (failure == Z_ERRNO)
+        return err_errno(err, "%s", im->file);
+    if (failure != Z_OK && failure != Z_STREAM_END)
+        return err_set(err, ERR_BAD_FILE, "%s: %s", im->file, what);
+    ndjson_end(&im->lines);
+    if (take_lines(im, err) < 0)
+        return -1;
+    return ingest_batch_finish(im->batch, &im->report, err);
+}
+
+/* ---- the end ---- */
+
+static void put_error(struct buf *out, const struct err *e)
+{
+    json_open(out, '{');
+    json_key(out, "line");
+    json_put_int(out, e->line);
+    json_key(out, "pointer");
+    json_put_text(out, e->pointer);
+    json_key(out, "code");
+    json_put_text(out, err_info(e->code)->wire);
+    json_key(out, "detail");
+    json_put_text(out, e->message);
+    json_close(out, '}');
+}
+
+static void print_json(const struct import *im)
+{
+    struct buf out = {0};
+    json_open(&out, '{');
+    json_key(&out, "accepted");
+    json_put_int(&out, im->report.accepted);
+    json_key(&out, "duplicate");
+    json_put_int(&out, im->report.duplicate);
+    json_key(&out, "rejected");
+    json_put_int(&out, im->report.rejected);
+    json_key(&out, "errors");
+    json_open(&out, '[');
+    for (int i = 0; i < im->report.error_count; i++)
+        put_error(&out, &im->report.errors[i].err);
+    json_close(&out, ']');
+    json_close(&out, '}');
+    printf("%s\n", out.failed ? "{}" : out.data);
+    buf_free(&out);
+}
+
+static void print_text(const struct import *im, bool stored)
+{
+    for (int i = 0; i < im->report.error_count; i++) {
+        const struct err *e = &im->report.errors[i].err;
+        fprintf(stderr, "%s:%ld: %s%s%s\n", im->file, e->line, e->pointer, *e->pointer ? ": " : "", e->message);
+    }
+    if (im->report.rejected > im->report.error_count)
+        fprintf(stderr, "and %lld more\n", (long long)im->report.rejected - im->report.error_count);
+    if (stored)
+        printf("%lld comparisons stored, %lld were there already, %lld lines refused.\n",
+               (long long)im->report.accepted, (long long)im->report.duplicate, (long long)im->report.rejected);
+    else
+        printf("Nothing stored: %lld lines are not acceptable. Correct them, or use --on-error skip.\n",
+               (long long)im->report.rejected);
+}
+
+/* 0 unless an all-or-nothing import was refused. */
+static int report(const struct import *im)
+{
+    bool stored = im->on_error || im->report.rejected == 0;
+    if (im->told_at)
+        fprintf(stderr, "\r\033[K");
+    if (im->json)
+        print_json(im);
+    else
+        print_text(im, stored);
+    return stored ? 0 : 1;
+}
+
+static int run(struct import *im, struct err *err)
+{
+    int result = -1;
+    if (check(im, err) == 0 && open_file(im, err) == 0 && open_store(im, err) == 0 && read_all(im, err) == 0)
+        result = report(im);
+    ingest_batch_free(im->batch);
+    ingest_free(im->ingest);
+    pool_free(im->pool);
+    if (im->in)
+        gzclose(im->in);
+    mem_free(im->chunk);
+    ndjson_free(&im->lines);
+    arena_free(&im->arena);
+    return result;
+}
+
+int command_import(int argc, char **argv)
+{
+    struct import im = {0};
+    struct config config;
+    struct err err;
+    const struct argument own[] = {
+        {.name = "--project", .value = &im.project_name},
+        {.name = "--format", .value = &im.format_name},
+        {.name = "--annotator-field", .value = &im.annotator_field},
+        {.name = "--on-error", .value = &im.on_error},
+        {.name = "--create", .given = &im.create},
+        {.name = "--anonymous", .given = &im.anonymous},
+        {.name = "--json", .given = &im.json},
+        {.name = NULL},
+    };
+    if (argc == 2 && strcmp(argv[1], "--help") == 0) {
+        printf("%s\nOptions:\n", usage);
+        config_print_help();
+        return 0;
+    }
+    int left = argc - 1;
+    if (arguments_take(own, &left, argv + 1, &im.file, 1, &err) < 0 || config_load(&config, left, argv + 1, &err) < 0)
+        return command_failed(argv[0], &err);
+    im.config = &config;
+    int status = run(&im, &err);
+    config_free(&config);
+    return status < 0 ? command_failed(argv[0], &err) : status;
+}
