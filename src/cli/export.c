@@ -17,9 +17,9 @@
 
 static const char usage[] =
     "usage: egalign export --project NAME [--format FORMAT] [--out FILE] [OPTION...]\n"
-    "Writes the comparisons that count (not those undone) in order of arrival, to standard output or to FILE, which appears\n"
-    "only when it is whole. Formats: jsonl (own, the default; importing it gives the same comparisons), trl, trl-implicit,\n"
-    "hh-rlhf, arena. What a format cannot express is left out, and counted on standard error.\n";
+    "Writes the comparisons that count (not those undone) in order of arrival, to standard output or to FILE, which\n"
+    "appears only when it is whole. Formats: jsonl (own, the default; importing it gives the same comparisons), trl,\n"
+    "trl-implicit, hh-rlhf, arena. What a format cannot express is left out, and counted on standard error.\n";
 
 enum { SORT_MS = 600000, ROW_MS = 60000 };
 

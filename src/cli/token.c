@@ -15,8 +15,8 @@ static const char usage[] =
     "usage: egalign token create --role ROLE [--project NAME] [--name TEXT] [--expires DAYS] [OPTION...]\n"
     "       egalign token list [OPTION...]\n"
     "       egalign token revoke ID [OPTION...]\n"
-    "Roles: annotator, viewer, operator, admin. Without --project the token opens all projects. `create` prints the token\n"
-    "and nothing else; it is not stored and cannot be shown again. `list` prints one JSON object a line.\n";
+    "Roles: annotator, viewer, operator, admin. Without --project the token opens all projects. `create` prints the\n"
+    "token and nothing else; it is not stored and cannot be shown again. `list` prints one JSON object a line.\n";
 
 enum { DAYS_MOST = 36500 };
 #define DAY_US INT64_C(86400000000)

@@ -23,7 +23,7 @@ static const struct {
     [FORMAT_JSONL] = {"jsonl", jsonl_read, jsonl_write},
     [FORMAT_TRL] = {"trl", trl_read, trl_write},
     [FORMAT_TRL_IMPLICIT] = {"trl-implicit", trl_implicit_read, trl_implicit_write},
-    [FORMAT_HH] = {"hh", hh_read, hh_write},
+    [FORMAT_HH] = {"hh-rlhf", hh_read, hh_write},
     [FORMAT_ARENA] = {"arena", arena_read, arena_write},
 };
 
@@ -40,7 +40,7 @@ int format_by_name(struct str name, enum format *ret, struct err *err)
             return 0;
         }
     return err_set(err, ERR_INVALID_VALUE,
-                   "there is no format `%.*s`; there are jsonl, trl, trl-implicit, hh and arena",
+                   "there is no format `%.*s`; there are jsonl, trl, trl-implicit, hh-rlhf and arena",
                    (int)(name.len < 40 ? name.len : 40), name.ptr ? name.ptr : "");
 }
 

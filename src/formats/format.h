@@ -5,7 +5,7 @@
  *   trl-implicit  {"chosen", "rejected"}: conversations or texts whose common beginning is the prompt. Two texts are
  *                 cut where they first differ (one space before that goes to the answers), as TRL does: answers that
  *                 begin alike lose their common beginning to the prompt. Written as conversations, which do not
- *   hh            {"chosen", "rejected"}: transcripts "\n\nHuman: ...\n\nAssistant: ..." as in HH-RLHF, cut behind the
+ *   hh-rlhf       {"chosen", "rejected"}: transcripts "\n\nHuman: ...\n\nAssistant: ..." as in HH-RLHF, cut behind the
  *                 last "\n\nAssistant:" that both have in common
  *   arena         Chatbot-Arena: {"question_id", "model_a", "model_b", "winner", "judge", "conversation_a",
  *                 "conversation_b", "tstamp"}
@@ -32,7 +32,7 @@ struct format_options {
     bool anonymous;              /* lines without an annotator get the annotator "anonymous" */
 };
 
-/* "jsonl", "trl", "trl-implicit", "hh", "arena". */
+/* "jsonl", "trl", "trl-implicit", "hh-rlhf", "arena". */
 const char *format_name(enum format format);
 
 /* The format of that name; ERR_INVALID_VALUE, with the list of names, when there is none. */
