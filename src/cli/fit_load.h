@@ -1,0 +1,33 @@
+/* fit_load: reads a file of comparisons into a data set for an offline fit.
+ *
+ * Lines are TRL pairs ({"annotator", "prompt", "chosen", "rejected"}; with "a" and "b" a tie) or our own JSONL, told
+ * apart by the first line. Texts are encoded as they come and not kept. One thread. */
+#ifndef EGALIGN_CLI_FIT_LOAD_H
+#define EGALIGN_CLI_FIT_LOAD_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/arena.h"
+#include "core/reward/dataset.h"
+
+struct fit_load {
+    /* in: */
+    const char *annotator_field; /* or NULL */
+    bool anonymous;
+    int buckets;   /* of the hashed encoder; 0: default */
+    bool show;     /* progress on standard error */
+    /* out: */
+    struct dataset *ds;
+    char **name;   /* [annotators] in the arena */
+    int names, name_room;
+    struct arena arena;
+    long lines, skips, identical; /* read; not judged; of two equal texts (both are left out) */
+};
+
+/* Reads `path` ("-": standard input), gzipped or not. -1 with the line and pointer in err. Release with fit_load_free
+ * in either case. */
+int fit_load(struct fit_load *l, const char *path, struct err *err);
+void fit_load_free(struct fit_load *l);
+
+#endif
