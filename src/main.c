@@ -8,6 +8,7 @@
 static const struct command commands[] = {
     {"demo", "write a demo population of known taste as NDJSON", command_demo},
     {"fit", "find the groups of taste in a file of comparisons", command_fit},
+    {"lab", "run a synthetic experiment against its target", command_lab},
     {"docs", "print a page of the generated documentation", command_docs},
     {"export", "write a project's comparisons to a file", command_export},
     {"import", "store the comparisons of a file", command_import},

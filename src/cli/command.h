@@ -25,6 +25,7 @@ int command_run_job(int argc, char **argv);
 int command_token(int argc, char **argv);
 int command_work(int argc, char **argv);
 int command_fit(int argc, char **argv);
+int command_lab(int argc, char **argv);
 
 /* Prints "egalign NAME: message" on standard error and gives the exit status that fits the code: 2 for ERR_USAGE and
  * ERR_CONFIG, 1 for anything else. */

@@ -10,7 +10,7 @@
 
 /* A hashed bucket carries far less than a style feature, and there are ten times as many: a smaller scale is a stronger
  * ridge on them. Chosen by held-out likelihood on real data. */
-static const float HASHED_SHARE = 0.35f;
+static const float HASHED_SHARE = 0.06f;
 
 static int design_alloc(int rows, int dim, int comparisons, int annotators, struct design **ret, struct err *err)
 {

@@ -16,7 +16,7 @@ enum { WORD_SLOTS = 4096, PROMPT_BITS = 8192 };
 
 /* What one walk over a text counts. */
 struct tally {
-    int bytes, words, sentences, letters, syllables, long_words;
+    int bytes, words, spoken, sentences, letters, syllables, long_words; /* spoken: words that begin with a letter */
     int commas, questions, exclamations, digits, capitals, lines, list_marks, code_marks, quotes;
     int first_person, second_person, links, function_words, overlap, distinct;
 };
@@ -125,7 +125,10 @@ static void take_word(struct walk *w, const char *word, size_t length)
     uint64_t h = word_hash(word, length);
     t->words++;
     t->letters += (int)length;
-    t->syllables += syllables_of(word, length);
+    if (lower((unsigned char)word[0]) >= 'a') {
+        t->spoken++;
+        t->syllables += syllables_of(word, length);
+    }
     t->long_words += length >= 7;
     t->first_person += word_is_one_of(word, length, first_person);
     t->second_person += word_is_one_of(word, length, second_person);
@@ -157,7 +160,8 @@ static void take_mark(struct tally *t, const char *text, size_t i, size_t length
     t->list_marks += line_start && (c == '-' || c == '*' || c == '#');
     bool stops = c == '.' || c == '!' || c == '?';
     bool next_open = i + 1 == length || text[i + 1] == ' ' || text[i + 1] == '\n' || text[i + 1] == '"';
-    t->sentences += stops && next_open;
+    bool text_before = i > 0 && text[i - 1] != '\n' && text[i - 1] != '.' && text[i - 1] != '!' && text[i - 1] != '?';
+    t->sentences += (stops && next_open) || (c == '\n' && text_before); /* a heading or list entry is a sentence */
 }
 
 /* A numbered list: digits and a dot or bracket at the start of a line. */
@@ -215,7 +219,8 @@ static void style_features(const struct tally *t, float *ret)
 {
     double words = t->words > 0 ? t->words : 1, sentences = t->sentences > 0 ? t->sentences : 1;
     double bytes = t->bytes > 0 ? t->bytes : 1, distinct = t->distinct > 0 ? t->distinct : 1;
-    double per_sentence = words / sentences, syllables = t->syllables / words;
+    double spoken = t->spoken > 0 ? t->spoken : 1;
+    double per_sentence = spoken / sentences, syllables = t->syllables / spoken;
     const double values[FEATURES_STYLE] = {
         log1p(t->bytes),
         log1p(t->words),

@@ -181,14 +181,17 @@ static void note_evidence(const struct contest *c, int k, struct fit *fit)
     ratio(c->late, held_out_of(c, k), held_out_of(c, 1), &e->gain, &e->gain_error);
 }
 
-/* The smallest K whose held-out likelihood is within one standard error (of the paired difference) of the best one's. */
+/* The smallest K whose held-out likelihood is within one standard error (of the paired difference) of the best one's.
+ * Where groups were dropped, K is not a number of groups that the data can fill, and does not stand. */
 static int smallest_good(const struct contest *c, const struct fit *fit)
 {
     int best = 1;
     for (int k = 2; k <= c->tried; k++)
-        if (fit->evidence[k - 1].held_out > fit->evidence[best - 1].held_out)
+        if (c->fitted[k - 1]->k == k && fit->evidence[k - 1].held_out > fit->evidence[best - 1].held_out)
             best = k;
     for (int k = 1; k < best; k++) {
+        if (c->fitted[k - 1]->k < k)
+            continue;
         double lead, error;
         ratio(c->late, held_out_of(c, best), held_out_of(c, k), &lead, &error);
         if (lead <= error)

@@ -1,0 +1,40 @@
+/* lab: the synthetic experiments that show the method to work, with the figures that they must reach.
+ *
+ *   T1   accuracy of the pooled reward on minority and majority at 1:1, 2:1, 6:1, 10:1
+ *   T2   hard EM from a round-robin start: annotators placed right, iterations
+ *   T3   a 73:7 minority: soft against hard EM
+ *   T4   soft EM with 3, 5, 10, 20 comparisons an annotator
+ *   T8   the number of groups chosen, K = 1, 2, 3, over several seeds
+ *   T10  two groups: TV to the mixture is (1 - eta_u) TV between them
+ *
+ * Deterministic for a seed. blas_start must have succeeded. One thread. */
+#ifndef EGALIGN_CORE_LAB_H
+#define EGALIGN_CORE_LAB_H
+
+#include <stdbool.h>
+
+#include "core/reward/fit.h"
+
+enum { LAB_FIGURES_MAX = 16 };
+
+struct lab_figure {
+    char name[48];
+    double value, low, high; /* within when low <= value <= high; either may be infinite */
+    bool judged;             /* false: shown only */
+};
+
+struct lab_result {
+    const char *id, *title;
+    int figures;
+    struct lab_figure figure[LAB_FIGURES_MAX];
+    bool within;
+};
+
+/* Ids and titles: lab_list(i) for i = 0, 1, ... until NULL; *ret_title may be NULL. */
+const char *lab_list(int i, const char **ret_title);
+
+/* Runs one. `repeats` > 0 lowers or raises the number of seeds that are averaged or counted over (0: that of the target).
+ * ERR_NOT_FOUND for an unknown id. */
+int lab_run(const char *id, uint64_t seed, int repeats, int threads, struct lab_result *ret, struct err *err);
+
+#endif
