@@ -11,7 +11,7 @@
 #include "core/reward/selection.h"
 #include "core/reward/start.h"
 
-enum { DIM = 16, TEST_COMPARISONS = 20000, T4_HALF = 40 };
+enum { DIM = 16, TEST_COMPARISONS = 20000, T4_HALF = 36, RIDGE = 1 };
 
 /* One experiment under way. */
 struct lab {
@@ -136,7 +136,7 @@ static int recovery(struct lab *lab, enum assignment assignment, bool round_robi
         if (failed == 0)
             failed = study_pooled(&b.study, b.study.all, 1, NULL, &pooled, err);
         if (failed == 0)
-            failed = study_mixture(&b.study, b.study.all, 2, 1, effort, pooled, NULL, &m, err);
+            failed = study_mixture(&b.study, b.study.all, 2, RIDGE, effort, pooled, NULL, &m, err);
         if (failed == 0)
             failed = placed(&b, m, &share, err);
         if (failed == 0) {
@@ -250,7 +250,7 @@ static const struct {
     {"T1", "Accuracy of one pooled reward on minority and majority", t1, 10},
     {"T2", "Hard EM, 20 + 20 annotators with 75 pairs each", t2, 10},
     {"T3", "EM with a 73:7 minority, 20 pairs each", t3, 20},
-    {"T4", "Soft EM with few comparisons an annotator", t4, 20},
+    {"T4", "Soft EM with few comparisons an annotator", t4, 60},
     {"T8", "Choice of the number of groups", t8, 12},
     {"T10", "Total variation of two groups to their mixture", t10, 1},
 };
