@@ -10,8 +10,7 @@
 
 enum { MIGRATE_TIMEOUT_MS = 3600 * 1000 };
 
-static int run(const struct config *config, struct err *err)
-{
+static int run(const struct config *config, struct err *err) {
     char conninfo[STORE_CONNINFO];
     int applied, known;
     if (store_conninfo(config, conninfo, sizeof conninfo, err) < 0 ||
@@ -25,12 +24,12 @@ static int run(const struct config *config, struct err *err)
     return 0;
 }
 
-int command_migrate(int argc, char **argv)
-{
+int command_migrate(int argc, char **argv) {
     struct config config;
     struct err err;
     if (argc == 2 && strcmp(argv[1], "--help") == 0) {
-        printf("usage: egalign migrate [OPTION...]\nApplies the migrations that the database lacks. It is done at the start "
+        printf("usage: egalign migrate [OPTION...]\nApplies the migrations that the database lacks. It is done at the "
+               "start "
                "of `egalign serve` too; any number may run at once.\n\nOptions:\n");
         config_print_help();
         return 0;

@@ -20,8 +20,7 @@ enum { FILES = sizeof files / sizeof files[0] };
 static struct migration own[FILES];
 static pthread_once_t own_once = PTHREAD_ONCE_INIT;
 
-static void fill_own(void)
-{
+static void fill_own(void) {
     for (int i = 0; i < FILES; i++) {
         char *end;
         long version = strtol(files[i].file, &end, 10);
@@ -30,8 +29,7 @@ static void fill_own(void)
     }
 }
 
-const struct migration *migrate_list(int *ret_count)
-{
+const struct migration *migrate_list(int *ret_count) {
     pthread_once(&own_once, fill_own);
     *ret_count = FILES;
     return own;
@@ -44,25 +42,28 @@ static const char table_sql[] =
     "    checksum bytea NOT NULL CHECK (length(checksum) = 32),\n"
     "    applied_at timestamptz NOT NULL DEFAULT now()\n"
     ");\n"
-    "COMMENT ON TABLE schema_migration IS 'The migrations that made this schema; the program refuses a schema that it does not know.';\n"
+    "COMMENT ON TABLE schema_migration IS 'The migrations that made this schema; the program refuses a schema that it "
+    "does not know.';\n"
     "COMMENT ON COLUMN schema_migration.version IS 'Number of the migration, from 1.';\n"
     "COMMENT ON COLUMN schema_migration.name IS 'Its name, from the file name.';\n"
     "COMMENT ON COLUMN schema_migration.checksum IS 'SHA-256 of the file that was applied.';\n"
     "COMMENT ON COLUMN schema_migration.applied_at IS 'When it was applied.';";
 
 /* Compares one applied row with the migration that the program has for it. */
-static int check_row(const struct pg_result *r, int row, const struct migration *list, int count, struct err *err)
-{
+static int check_row(const struct pg_result *r, int row, const struct migration *list, int count, struct err *err) {
     int version = (int)pg_int(r, row, 0);
     struct str name = pg_text(r, row, 1), sum = pg_text(r, row, 2);
     if (version > count)
-        return err_set(err, ERR_SCHEMA_MISMATCH,
-                       "the database has migration %d (%.*s), which is newer than this program, which knows %d: install "
-                       "the version of egalign that was last used with this database, or a later one",
-                       version, (int)name.len, name.ptr, count);
+        return err_set(
+            err, ERR_SCHEMA_MISMATCH,
+            "the database has migration %d (%.*s), which is newer than this program, which knows %d: install "
+            "the version of egalign that was last used with this database, or a later one",
+            version, (int)name.len, name.ptr, count);
     if (version != row + 1)
-        return err_set(err, ERR_SCHEMA_MISMATCH, "the database lacks migration %d but has migration %d: its schema was not "
-                       "made by egalign alone; restore it from a backup", row + 1, version);
+        return err_set(err, ERR_SCHEMA_MISMATCH,
+                       "the database lacks migration %d but has migration %d: its schema was not "
+                       "made by egalign alone; restore it from a backup",
+                       row + 1, version);
     uint8_t digest[SHA256_SIZE];
     sha256(list[row].sql, list[row].length, digest);
     if (sum.len == sizeof digest && memcmp(sum.ptr, digest, sizeof digest) == 0)
@@ -74,8 +75,7 @@ static int check_row(const struct pg_result *r, int row, const struct migration 
 }
 
 /* How many of `list` are applied, having compared each. */
-static int applied_count(struct pg *pg, const struct migration *list, int count, int *ret, struct err *err)
-{
+static int applied_count(struct pg *pg, const struct migration *list, int count, int *ret, struct err *err) {
     struct pg_result *r = NULL;
     if (pg_query(pg, QUERY_migration_list, NULL, &r, err) < 0)
         return -1;
@@ -87,8 +87,7 @@ static int applied_count(struct pg *pg, const struct migration *list, int count,
     return status;
 }
 
-static int record(struct pg *pg, const struct migration *m, struct err *err)
-{
+static int record(struct pg *pg, const struct migration *m, struct err *err) {
     uint8_t digest[SHA256_SIZE];
     struct pg_params p = {0};
     sha256(m->sql, m->length, digest);
@@ -101,8 +100,7 @@ static int record(struct pg *pg, const struct migration *m, struct err *err)
 }
 
 /* Within a transaction: applies the first migration that is missing, if one is. */
-static int apply_next(struct pg *pg, const struct migration *list, int count, bool *ret_applied, struct err *err)
-{
+static int apply_next(struct pg *pg, const struct migration *list, int count, bool *ret_applied, struct err *err) {
     int done;
     *ret_applied = false;
     if (pg_query(pg, QUERY_migration_lock, NULL, NULL, err) < 0 || pg_script(pg, table_sql, err) < 0 ||
@@ -117,8 +115,7 @@ static int apply_next(struct pg *pg, const struct migration *list, int count, bo
     return 0;
 }
 
-static int check_server(const struct pg *pg, struct err *err)
-{
+static int check_server(const struct pg *pg, struct err *err) {
     int version = pg_version(pg);
     if (version >= MIGRATE_OLDEST_SERVER)
         return 0;
@@ -126,8 +123,7 @@ static int check_server(const struct pg *pg, struct err *err)
                    version % 10000);
 }
 
-int migrate_with(struct pg *pg, const struct migration *list, int count, int *ret_applied, struct err *err)
-{
+int migrate_with(struct pg *pg, const struct migration *list, int count, int *ret_applied, struct err *err) {
     bool more = true;
     *ret_applied = 0;
     if (check_server(pg, err) < 0)
@@ -142,15 +138,13 @@ int migrate_with(struct pg *pg, const struct migration *list, int count, int *re
     return 0;
 }
 
-int migrate(struct pg *pg, int *ret_applied, struct err *err)
-{
+int migrate(struct pg *pg, int *ret_applied, struct err *err) {
     int count;
     const struct migration *list = migrate_list(&count);
     return migrate_with(pg, list, count, ret_applied, err);
 }
 
-int migrate_check(struct pg *pg, struct err *err)
-{
+int migrate_check(struct pg *pg, struct err *err) {
     int count, done = 0;
     const struct migration *list = migrate_list(&count);
     struct err failure;
@@ -164,6 +158,8 @@ int migrate_check(struct pg *pg, struct err *err)
     }
     if (done == count)
         return 0;
-    return err_set(err, ERR_SCHEMA_MISMATCH, "the database has %d of %d migrations: run `egalign migrate`, or start `egalign "
-                   "serve`, which does it", done, count);
+    return err_set(err, ERR_SCHEMA_MISMATCH,
+                   "the database has %d of %d migrations: run `egalign migrate`, or start `egalign "
+                   "serve`, which does it",
+                   done, count);
 }

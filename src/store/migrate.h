@@ -1,9 +1,9 @@
 /* migrate: brings a database to the schema of this program, forward only.
  *
- * The files of migrations/ (NNNN_name.sql) are part of the program. Each is applied once, in order, in a transaction of its
- * own together with its row in schema_migration, under an advisory lock: any number of programs may start at once. A
- * migration that was changed after it was applied, and a schema newer than the program, are refused: ERR_SCHEMA_MISMATCH.
- * So is a server before PostgreSQL 13: ERR_CONFIG.
+ * The files of migrations/ (NNNN_name.sql) are part of the program. Each is applied once, in order, in a transaction of
+ * its own together with its row in schema_migration, under an advisory lock: any number of programs may start at once.
+ * A migration that was changed after it was applied, and a schema newer than the program, are refused:
+ * ERR_SCHEMA_MISMATCH. So is a server before PostgreSQL 13: ERR_CONFIG.
  *
  * Thread rule: that of the connection. */
 #ifndef EGALIGN_STORE_MIGRATE_H

@@ -29,27 +29,28 @@ struct pg_params {
 };
 
 void pg_param_null(struct pg_params *p);
-void pg_param_text(struct pg_params *p, struct str text); /* in text form: fits a parameter of any type; NULL ptr is null */
+void pg_param_text(struct pg_params *p,
+                   struct str text); /* in text form: fits a parameter of any type; NULL ptr is null */
 void pg_param_cstr(struct pg_params *p, const char *text); /* as pg_param_text; NULL is null */
 void pg_param_int(struct pg_params *p, int64_t value);     /* any integer type */
 void pg_param_double(struct pg_params *p, double value);
 void pg_param_bool(struct pg_params *p, bool value);
-void pg_param_uuid(struct pg_params *p, const struct uuid *u); /* NULL is null */
+void pg_param_uuid(struct pg_params *p, const struct uuid *u);              /* NULL is null */
 void pg_param_bytes(struct pg_params *p, const void *bytes, size_t length); /* bytea */
 void pg_param_time(struct pg_params *p, int64_t wall_us);                   /* timestamptz, us since 1970 */
-void pg_params_free(struct pg_params *p); /* empty again, usable */
+void pg_params_free(struct pg_params *p);                                   /* empty again, usable */
 
 /* Array parameters, for unnest: several may be filled side by side, row by row, and used again. */
 enum pg_type { /* the OIDs of pg_type; the statement must expect exactly this element type */
-    PG_BOOL = 16,
-    PG_BYTEA = 17,
-    PG_INT8 = 20,
-    PG_INT2 = 21,
-    PG_INT4 = 23,
-    PG_TEXT = 25,
-    PG_FLOAT8 = 701,
-    PG_TIMESTAMPTZ = 1184,
-    PG_UUID = 2950,
+               PG_BOOL = 16,
+               PG_BYTEA = 17,
+               PG_INT8 = 20,
+               PG_INT2 = 21,
+               PG_INT4 = 23,
+               PG_TEXT = 25,
+               PG_FLOAT8 = 701,
+               PG_TIMESTAMPTZ = 1184,
+               PG_UUID = 2950,
 };
 
 struct pg_array {

@@ -12,8 +12,9 @@
  *
  * Errors: one function maps SQLSTATE to the project's codes. Soft errors, after which the same transaction may succeed
  * (serialization failure, deadlock, lock not available), are ERR_DATABASE_CONFLICT. A lost, frozen, stopping or
- * read-only server is ERR_DATABASE_DOWN, a full disk ERR_STORAGE_FULL, a duplicate key ERR_CONFLICT, a missing reference
- * ERR_UNKNOWN_REFERENCE, data that no column takes ERR_INVALID_VALUE, and what only a defect can cause ERR_INTERNAL.
+ * read-only server is ERR_DATABASE_DOWN, a full disk ERR_STORAGE_FULL, a duplicate key ERR_CONFLICT, a missing
+ * reference ERR_UNKNOWN_REFERENCE, data that no column takes ERR_INVALID_VALUE, and what only a defect can cause
+ * ERR_INTERNAL.
  *
  * Thread rule: a connection, and what is given to it belong to one thread at a time. */
 #ifndef EGALIGN_STORE_PG_H
@@ -39,26 +40,27 @@ struct pg_options {
 /* The moment `ms` from now, for deadlines: monotonic nanoseconds. */
 int64_t pg_deadline(int64_t ms);
 
-/* Connects by `deadline_ns` and sets the session up. ERR_DATABASE_DOWN when that fails for any reason, with libpq's words.
- * The caller owns *ret; pg_close takes NULL. */
+/* Connects by `deadline_ns` and sets the session up. ERR_DATABASE_DOWN when that fails for any reason, with libpq's
+ * words. The caller owns *ret; pg_close takes NULL. */
 int pg_open(const struct pg_options *options, int64_t deadline_ns, struct pg **ret, struct err *err);
 void pg_close(struct pg *pg);
 
 void pg_set_deadline(struct pg *pg, int64_t deadline_ns); /* for all that follows; starts as that of pg_open */
-bool pg_alive(const struct pg *pg);   /* false after a lost connection or a missed deadline: only pg_close helps */
-bool pg_missed(const struct pg *pg);  /* it died of a missed deadline */
-bool pg_idle(const struct pg *pg);    /* alive and in no transaction */
-bool pg_quiet(const struct pg *pg);   /* idle, and the server has sent nothing since: not even that it closes */
-int pg_version(const struct pg *pg);  /* server version, e.g. 150020 */
+bool pg_alive(const struct pg *pg);  /* false after a lost connection or a missed deadline: only pg_close helps */
+bool pg_missed(const struct pg *pg); /* it died of a missed deadline */
+bool pg_idle(const struct pg *pg);   /* alive and in no transaction */
+bool pg_quiet(const struct pg *pg);  /* idle, and the server has sent nothing since: not even that it closes */
+int pg_version(const struct pg *pg); /* server version, e.g. 150020 */
 int pg_backend_pid(const struct pg *pg);
-int pg_socket(const struct pg *pg);   /* for poll(2); -1 when not alive */
-const char *pg_sqlstate(const struct pg *pg); /* of the last failure, five characters, or "" when the server gave none */
+int pg_socket(const struct pg *pg); /* for poll(2); -1 when not alive */
+const char *
+pg_sqlstate(const struct pg *pg); /* of the last failure, five characters, or "" when the server gave none */
 
 /* Runs a named query. `params` may be NULL; `ret` may be NULL when the rows do not matter. *ret is the caller's. */
 int pg_query(struct pg *pg, enum query query, const struct pg_params *params, struct pg_result **ret, struct err *err);
 
-/* As pg_query, handing over the rows as they arrive, in constant memory: each call of `row` gets a result with exactly one
- * row, valid during the call. A negative answer of `row` ends the query and closes the connection; the error is the
+/* As pg_query, handing over the rows as they arrive, in constant memory: each call of `row` gets a result with exactly
+ * one row, valid during the call. A negative answer of `row` ends the query and closes the connection; the error is the
  * callback's. The deadline is for the whole; `progress_ms` > 0 moves it on by that much after each row. */
 int pg_stream(struct pg *pg, enum query query, const struct pg_params *params, int64_t progress_ms,
               int (*row)(const struct pg_result *r, void *context, struct err *err), void *context, struct err *err);
@@ -72,7 +74,7 @@ int pg_commit(struct pg *pg, struct err *err);
 void pg_rollback(struct pg *pg); /* closes the connection when even that fails */
 
 /* Calls back for each notification that has arrived; does not wait. Negative when the connection is lost. */
-int pg_notifications(struct pg *pg, void (*each)(const char *channel, const char *payload, void *context), void *context,
-                     struct err *err);
+int pg_notifications(struct pg *pg, void (*each)(const char *channel, const char *payload, void *context),
+                     void *context, struct err *err);
 
 #endif

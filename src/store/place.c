@@ -21,9 +21,9 @@ static const char socket_name[] = "/.s.PGSQL.5432";
 /* f_type of statfs(2) for file systems that lose data with the machine, or lock badly. */
 enum { TMPFS = 0x01021994, RAMFS = 0x858458f6, NFS = 0x6969 };
 
-static int set_path(char path[PLACE_PATH], struct err *err, const char *format, ...) __attribute__((format(printf, 3, 4)));
 static int set_path(char path[PLACE_PATH], struct err *err, const char *format, ...)
-{
+    __attribute__((format(printf, 3, 4)));
+static int set_path(char path[PLACE_PATH], struct err *err, const char *format, ...) {
     va_list args;
     va_start(args, format);
     int n = vsnprintf(path, PLACE_PATH, format, args);
@@ -31,13 +31,11 @@ static int set_path(char path[PLACE_PATH], struct err *err, const char *format, 
     return n < PLACE_PATH ? 0 : err_set(err, ERR_CONFIG, "the path %.100s... is too long", path);
 }
 
-int place_file(const char *data_dir, const char *name, char path[PLACE_PATH], struct err *err)
-{
+int place_file(const char *data_dir, const char *name, char path[PLACE_PATH], struct err *err) {
     return set_path(path, err, "%s/%s", data_dir, name);
 }
 
-int place_data_dir(const struct config *config, char path[PLACE_PATH], struct err *err)
-{
+int place_data_dir(const struct config *config, char path[PLACE_PATH], struct err *err) {
     const char *xdg = getenv("XDG_DATA_HOME"), *home = getenv("HOME");
     char here[PLACE_PATH] = "";
     if (config->data_dir[0] == '/')
@@ -57,8 +55,7 @@ int place_data_dir(const struct config *config, char path[PLACE_PATH], struct er
 }
 
 /* mkdir -p. Root's is open to be passed through, for the cluster's user must reach pg/ in it. */
-static int make_folders(const char *path, struct err *err)
-{
+static int make_folders(const char *path, struct err *err) {
     char part[PLACE_PATH];
     mode_t mode = geteuid() == 0 ? 0711 : 0700;
     snprintf(part, sizeof part, "%s", path);
@@ -73,8 +70,7 @@ static int make_folders(const char *path, struct err *err)
     return 0;
 }
 
-static int check_storage(const struct config *config, const char *path, struct err *err)
-{
+static int check_storage(const struct config *config, const char *path, struct err *err) {
     struct statfs fs;
     if (config->allow_unsafe_storage)
         return 0;
@@ -83,12 +79,13 @@ static int check_storage(const struct config *config, const char *path, struct e
     unsigned type = (unsigned)fs.f_type;
     if (type != TMPFS && type != RAMFS && type != NFS)
         return 0;
-    return err_set(err, ERR_CONFIG, "%s is on %s, where committed data is not safe: use another --data-dir, or say "
-                   "--allow-unsafe-storage", path, type == NFS ? "NFS" : "a memory file system");
+    return err_set(err, ERR_CONFIG,
+                   "%s is on %s, where committed data is not safe: use another --data-dir, or say "
+                   "--allow-unsafe-storage",
+                   path, type == NFS ? "NFS" : "a memory file system");
 }
 
-static int take_user(struct place *p, const struct passwd *user, struct err *err)
-{
+static int take_user(struct place *p, const struct passwd *user, struct err *err) {
     p->uid = user->pw_uid;
     p->gid = user->pw_gid;
     if (strlen(user->pw_name) >= sizeof p->user)
@@ -97,8 +94,7 @@ static int take_user(struct place *p, const struct passwd *user, struct err *err
     return 0;
 }
 
-static int find_user(const struct config *config, struct place *p, struct err *err)
-{
+static int find_user(const struct config *config, struct place *p, struct err *err) {
     struct stat s;
     struct passwd *user = NULL;
     p->drop = geteuid() == 0;
@@ -117,8 +113,7 @@ static int find_user(const struct config *config, struct place *p, struct err *e
 }
 
 /* The major version of the cluster, 0 when there is none. */
-static int cluster_version(const struct place *p)
-{
+static int cluster_version(const struct place *p) {
     char path[PLACE_PATH + 16];
     int version = 0;
     snprintf(path, sizeof path, "%s/PG_VERSION", p->pg_dir);
@@ -131,21 +126,19 @@ static int cluster_version(const struct place *p)
     return version;
 }
 
-bool place_has_cluster(const struct place *p)
-{
+bool place_has_cluster(const struct place *p) {
     return cluster_version(p) > 0;
 }
 
-static bool has_postgres(const char *folder)
-{
-    char path[PLACE_PATH + 16];
-    snprintf(path, sizeof path, "%s/postgres", folder);
-    return access(path, X_OK) == 0;
+static bool has_postgres(const char *folder) {
+    char server[PLACE_PATH + 16], initdb[PLACE_PATH + 16];
+    snprintf(server, sizeof server, "%s/postgres", folder);
+    snprintf(initdb, sizeof initdb, "%s/initdb", folder);
+    return access(server, X_OK) == 0 && access(initdb, X_OK) == 0;
 }
 
 /* The newest of the versions in Debian's layout, or exactly `wanted` when that is not 0. */
-static bool find_debian(int wanted, char folder[PLACE_PATH])
-{
+static bool find_debian(int wanted, char folder[PLACE_PATH]) {
     glob_t found;
     int best = 0;
     if (glob("/usr/lib/postgresql/*/bin", 0, NULL, &found) != 0)
@@ -161,8 +154,7 @@ static bool find_debian(int wanted, char folder[PLACE_PATH])
     return best > 0;
 }
 
-static bool find_in_path(char folder[PLACE_PATH])
-{
+static bool find_in_path(char folder[PLACE_PATH]) {
     const char *path = getenv("PATH");
     while (path && *path) {
         size_t n = strcspn(path, ":");
@@ -174,26 +166,28 @@ static bool find_in_path(char folder[PLACE_PATH])
     return false;
 }
 
-static int find_programs(const struct config *config, struct place *p, struct err *err)
-{
+static int find_programs(const struct config *config, struct place *p, struct err *err) {
     int version = cluster_version(p);
     if (config->postgres_bin_dir[0] != '\0') {
         if (!has_postgres(config->postgres_bin_dir))
-            return err_set(err, ERR_CONFIG, "there is no program postgres in --postgres-bin-dir %s", config->postgres_bin_dir);
+            return err_set(err, ERR_CONFIG, "there are no programs postgres and initdb in --postgres-bin-dir %s",
+                           config->postgres_bin_dir);
         return set_path(p->bin_dir, err, "%s", config->postgres_bin_dir);
     }
     if (find_debian(version, p->bin_dir) || find_in_path(p->bin_dir))
         return 0;
     char other[PLACE_PATH];
     if (version > 0 && find_debian(0, other))
-        return err_set(err, ERR_CONFIG, "the cluster in %s is of PostgreSQL %d, which is not installed (%s is): install "
-                       "postgresql-%d, or upgrade the cluster with pg_upgrade", p->pg_dir, version, other, version);
-    return err_set(err, ERR_CONFIG, "no PostgreSQL server is installed: install the package postgresql, name its folder with "
+        return err_set(err, ERR_CONFIG,
+                       "the cluster in %s is of PostgreSQL %d, which is not installed (%s is): install "
+                       "postgresql-%d, or upgrade the cluster with pg_upgrade",
+                       p->pg_dir, version, other, version);
+    return err_set(err, ERR_CONFIG,
+                   "no PostgreSQL server is installed: install the package postgresql, name its folder with "
                    "--postgres-bin-dir, or use a server with --database-url");
 }
 
-int place_find(const struct config *config, struct place *ret, struct err *err)
-{
+int place_find(const struct config *config, struct place *ret, struct err *err) {
     *ret = (struct place){0};
     if (place_data_dir(config, ret->data_dir, err) < 0 || make_folders(ret->data_dir, err) < 0)
         return -1;
@@ -202,9 +196,9 @@ int place_find(const struct config *config, struct place *ret, struct err *err)
     return find_user(config, ret, err) < 0 || find_programs(config, ret, err) < 0 ? -1 : 0;
 }
 
-/* A folder of ours in a place that others can write to: it must be a folder, of the cluster's user, closed to others. */
-static int make_private_folder(const struct place *p, const char *path, struct err *err)
-{
+/* A folder of ours in a place that others can write to: it must be a folder, of the cluster's user, closed to others.
+ */
+static int make_private_folder(const struct place *p, const char *path, struct err *err) {
     struct stat s;
     bool made = mkdir(path, 0700) == 0;
     if (!made && errno != EEXIST)
@@ -215,11 +209,11 @@ static int make_private_folder(const struct place *p, const char *path, struct e
         return err_errno(err, "stat %s", path);
     if (S_ISDIR(s.st_mode) && s.st_uid == p->uid && (s.st_mode & 077) == 0)
         return 0;
-    return err_set(err, ERR_CONFIG, "%s should be a folder of user %s with mode 0700 and is not: remove it", path, p->user);
+    return err_set(err, ERR_CONFIG, "%s should be a folder of user %s with mode 0700 and is not: remove it", path,
+                   p->user);
 }
 
-int place_socket_dir(struct place *p, struct err *err)
-{
+int place_socket_dir(struct place *p, struct err *err) {
     if (strlen(p->pg_dir) + strlen(socket_name) <= SOCKET_PATH_MOST)
         return set_path(p->socket_dir, err, "%s", p->pg_dir);
     uint8_t digest[SHA256_SIZE];
@@ -234,8 +228,7 @@ int place_socket_dir(struct place *p, struct err *err)
     return make_private_folder(p, p->socket_dir, err);
 }
 
-int place_conninfo(const struct place *p, char *text, size_t room, struct err *err)
-{
+int place_conninfo(const struct place *p, char *text, size_t room, struct err *err) {
     struct buf b = {0};
     buf_text(&b, "host='");
     for (const char *c = p->socket_dir; *c; c++) {

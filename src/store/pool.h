@@ -1,12 +1,12 @@
 /* pool: a bounded set of connections that threads share.
  *
- * A connection is taken with a deadline, which then holds for all that is done on it, and given back. Connections are made
- * when they are wanted. While the server cannot be reached, one attempt at a time is made with exponential back-off
- * (50 ms to 5 s, with jitter) and everybody else is told ERR_DATABASE_DOWN at once, so that no thread piles up waiting.
- * Counts METRIC_DATABASE_RECONNECTS.
+ * A connection is taken with a deadline, which then holds for all that is done on it, and given back. Connections are
+ * made when they are wanted. While the server cannot be reached, one attempt at a time is made with exponential
+ * back-off (50 ms to 5 s, with jitter) and everybody else is told ERR_DATABASE_DOWN at once, so that no thread piles up
+ * waiting. Counts METRIC_DATABASE_RECONNECTS.
  *
- * It refuses to retry statements (see transaction.h) and to hold transactions open: a connection that comes back lost or
- * within a transaction is closed.
+ * It refuses to retry statements (see transaction.h) and to hold transactions open: a connection that comes back lost
+ * or within a transaction is closed.
  *
  * Thread rule: any thread. The pool is freed when no connection is out. */
 #ifndef EGALIGN_STORE_POOL_H
@@ -47,9 +47,10 @@ bool pool_healthy(struct pool *pool);
 /* The server is known to be up again: the next attempt need not wait for the back-off. */
 void pool_retry_now(struct pool *pool);
 
-/* Runs one named query on a connection of the pool. A connection that turns out to be lost is replaced once, which can run
- * the statement twice: for reading, or for statements that may be repeated. *ret is the caller's. */
-int pool_query(struct pool *pool, enum query query, const struct pg_params *params, struct pg_result **ret, struct err *err);
+/* Runs one named query on a connection of the pool. A connection that turns out to be lost is replaced once, which can
+ * run the statement twice: for reading, or for statements that may be repeated. *ret is the caller's. */
+int pool_query(struct pool *pool, enum query query, const struct pg_params *params, struct pg_result **ret,
+               struct err *err);
 
 /* As pool_query for a query that answers with one row of one column, which is appended to `out` as it is: how a GET is
  * answered. ERR_NOT_FOUND when there is no row or it is null. */

@@ -5,8 +5,7 @@
 
 #include <stdlib.h>
 
-static void published_digests(void **state)
-{
+static void published_digests(void **state) {
     (void)state;
     static const struct {
         const char *text, *digest;
@@ -15,7 +14,8 @@ static void published_digests(void **state)
         {"abc", "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"},
         {"abcdbcdecdefdefgefghfghighijhijkijkljklmklmnlmnomnopnopq",
          "248d6a61d20638b8e5c026930c3e6039a33ce45964ff2167f6ecedd419db06c1"},
-        {"abcdefghbcdefghicdefghijdefghijkefghijklfghijklmghijklmnhijklmnoijklmnopjklmnopqklmnopqrlmnopqrsmnopqrstnopqrstu",
+        {"abcdefghbcdefghicdefghijdefghijkefghijklfghijklmghijklmnhijklmnoijklmnopjklmnopqklmnopqrlmnopqrsmnopqrstnopqr"
+         "stu",
          "cf5b16a778af8380036ce59e7b0492370b249b11e8f07a51afac45037afee9d1"},
     };
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
@@ -26,8 +26,7 @@ static void published_digests(void **state)
     }
 }
 
-static void a_million_letters_in_uneven_pieces(void **state)
-{
+static void a_million_letters_in_uneven_pieces(void **state) {
     (void)state;
     struct sha256 s;
     char piece[997], text[SHA256_HEX_SIZE];
@@ -43,8 +42,7 @@ static void a_million_letters_in_uneven_pieces(void **state)
     assert_string_equal(sha256_hex(digest, text), "cdc76e5c9914fb9281a1c7e284d73e67f1809a48a497200e046d39ccc7112cd0");
 }
 
-static void every_length_up_to_three_blocks_agrees_with_one_byte_at_a_time(void **state)
-{
+static void every_length_up_to_three_blocks_agrees_with_one_byte_at_a_time(void **state) {
     (void)state;
     uint8_t bytes[192], whole[SHA256_SIZE], single[SHA256_SIZE];
     for (size_t i = 0; i < sizeof bytes; i++)
@@ -60,8 +58,7 @@ static void every_length_up_to_three_blocks_agrees_with_one_byte_at_a_time(void 
     }
 }
 
-static void both_compressions_agree(void **state)
-{
+static void both_compressions_agree(void **state) {
     (void)state;
     uint8_t bytes[64 * 5];
     uint32_t plain[8], fast[8];
@@ -74,8 +71,7 @@ static void both_compressions_agree(void **state)
     assert_memory_equal(plain, fast, sizeof plain);
 }
 
-int main(void)
-{
+int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(published_digests),
         cmocka_unit_test(a_million_letters_in_uneven_pieces),
