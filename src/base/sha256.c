@@ -17,12 +17,14 @@ static const uint32_t K[64] __attribute__((aligned(16))) = {
     0x19a4c116, 0x1e376c08, 0x2748774c, 0x34b0bcb5, 0x391c0cb3, 0x4ed8aa4a, 0x5b9cca4f, 0x682e6ff3,
     0x748f82ee, 0x78a5636f, 0x84c87814, 0x8cc70208, 0x90befffa, 0xa4506ceb, 0xbef9a3f7, 0xc67178f2};
 
-static inline uint32_t rotate(uint32_t x, int n) {
+static inline uint32_t rotate(uint32_t x, int n)
+{
     return x >> n | x << (32 - n);
 }
 
 /* The message schedule W of one block (FIPS 180-4, 6.2.2 step 1). */
-static void schedule(const uint8_t *block, uint32_t w[64]) {
+static void schedule(const uint8_t *block, uint32_t w[64])
+{
     for (int t = 0; t < 16; t++, block += 4)
         w[t] = (uint32_t)block[0] << 24 | (uint32_t)block[1] << 16 | (uint32_t)block[2] << 8 | block[3];
     for (int t = 16; t < 64; t++) {
@@ -32,7 +34,8 @@ static void schedule(const uint8_t *block, uint32_t w[64]) {
     }
 }
 
-static void compress_portable(uint32_t state[8], const uint8_t *bytes, size_t blocks) {
+static void compress_portable(uint32_t state[8], const uint8_t *bytes, size_t blocks)
+{
     for (; blocks > 0; blocks--, bytes += 64) {
         uint32_t w[64], a = state[0], b = state[1], c = state[2], d = state[3];
         uint32_t e = state[4], f = state[5], g = state[6], h = state[7];
@@ -51,7 +54,8 @@ static void compress_portable(uint32_t state[8], const uint8_t *bytes, size_t bl
 /* The same with the SHA instructions of x86, about six times as fast: every ingested row is hashed four times. The
  * instructions keep the state as ABEF and CDGH, and take four rounds of W + K at a time. */
 __attribute__((target("sha,sse4.1"))) static void compress_sha_ni(uint32_t state[8], const uint8_t *bytes,
-                                                                  size_t blocks) {
+                                                                  size_t blocks)
+{
     const __m128i swap = _mm_set_epi64x(0x0c0d0e0f08090a0b, 0x0405060700010203);
     __m128i dcba = _mm_loadu_si128((const __m128i *)state), hgfe = _mm_loadu_si128((const __m128i *)(state + 4));
     __m128i cdab = _mm_shuffle_epi32(dcba, 0xb1), efgh = _mm_shuffle_epi32(hgfe, 0x1b);
@@ -77,13 +81,15 @@ __attribute__((target("sha,sse4.1"))) static void compress_sha_ni(uint32_t state
 }
 
 /* CPUID leaf 7, EBX bit 29: gcc 12 has no name for "sha" in __builtin_cpu_supports. */
-static int has_sha_ni(void) {
+static int has_sha_ni(void)
+{
     unsigned a, b, c, d;
     return __get_cpuid_count(7, 0, &a, &b, &c, &d) && (b >> 29 & 1) && __builtin_cpu_supports("sse4.1");
 }
 #endif
 
-static void compress(uint32_t state[8], const uint8_t *bytes, size_t blocks) {
+static void compress(uint32_t state[8], const uint8_t *bytes, size_t blocks)
+{
 #if defined(__x86_64__)
     static int known; /* 0 unknown, 1 with, 2 without; racing threads write the same value */
     int choice = __atomic_load_n(&known, __ATOMIC_RELAXED);
@@ -99,14 +105,16 @@ static void compress(uint32_t state[8], const uint8_t *bytes, size_t blocks) {
     compress_portable(state, bytes, blocks);
 }
 
-void sha256_init(struct sha256 *s) {
+void sha256_init(struct sha256 *s)
+{
     static const uint32_t initial[8] = {0x6a09e667, 0xbb67ae85, 0x3c6ef372, 0xa54ff53a,
                                         0x510e527f, 0x9b05688c, 0x1f83d9ab, 0x5be0cd19};
     memcpy(s->state, initial, sizeof initial);
     s->length = 0;
 }
 
-void sha256_update(struct sha256 *s, const void *bytes, size_t length) {
+void sha256_update(struct sha256 *s, const void *bytes, size_t length)
+{
     const uint8_t *from = bytes;
     size_t waiting = s->length % 64;
     s->length += length;
@@ -124,7 +132,8 @@ void sha256_update(struct sha256 *s, const void *bytes, size_t length) {
         memcpy(s->block + waiting, from, length);
 }
 
-void sha256_final(struct sha256 *s, uint8_t ret[SHA256_SIZE]) {
+void sha256_final(struct sha256 *s, uint8_t ret[SHA256_SIZE])
+{
     uint8_t tail[72] = {0x80};
     uint64_t bits = s->length * 8;
     size_t zeros = (119 - s->length % 64) % 64 + 1; /* 0x80 and zeros up to 8 bytes before the end of a block */
@@ -135,14 +144,16 @@ void sha256_final(struct sha256 *s, uint8_t ret[SHA256_SIZE]) {
         ret[i] = (uint8_t)(s->state[i / 4] >> (24 - 8 * (i % 4)));
 }
 
-void sha256(const void *bytes, size_t length, uint8_t ret[SHA256_SIZE]) {
+void sha256(const void *bytes, size_t length, uint8_t ret[SHA256_SIZE])
+{
     struct sha256 s;
     sha256_init(&s);
     sha256_update(&s, bytes, length);
     sha256_final(&s, ret);
 }
 
-char *sha256_hex(const uint8_t digest[SHA256_SIZE], char *text) {
+char *sha256_hex(const uint8_t digest[SHA256_SIZE], char *text)
+{
     static const char digits[] = "0123456789abcdef";
     for (int i = 0; i < SHA256_SIZE; i++) {
         text[2 * i] = digits[digest[i] >> 4];

@@ -10,7 +10,8 @@
 
 enum { MIGRATE_TIMEOUT_MS = 3600 * 1000 };
 
-static int run(const struct config *config, struct err *err) {
+static int run(const struct config *config, struct err *err)
+{
     char conninfo[STORE_CONNINFO];
     int applied, known;
     if (store_conninfo(config, conninfo, sizeof conninfo, err) < 0 ||
@@ -24,7 +25,8 @@ static int run(const struct config *config, struct err *err) {
     return 0;
 }
 
-int command_migrate(int argc, char **argv) {
+int command_migrate(int argc, char **argv)
+{
     struct config config;
     struct err err;
     if (argc == 2 && strcmp(argv[1], "--help") == 0) {

@@ -43,7 +43,8 @@ struct cluster {
 static const char hba_text[] = "# Written by egalign at every start.\nlocal all all peer map=egalign\n";
 
 /* Who may connect as the role egalign: root, the cluster's own user, the user of the daemon. */
-static int compose_ident(struct cluster *c, struct err *err) {
+static int compose_ident(struct cluster *c, struct err *err)
+{
     buf_text(&c->ident, "# Written by egalign at every start.\negalign root egalign\n");
     buf_printf(&c->ident, "egalign \"%s\" egalign\n", c->place.user);
     return c->ident.failed ? err_memory(err) : 0;
@@ -53,11 +54,13 @@ static int compose_ident(struct cluster *c, struct err *err) {
 
 /* The whole file, as a lock of the open file: it can be asked about without being taken, unlike flock(2)'s, and is not
  * lost when another descriptor of the file is closed, unlike POSIX's. */
-static struct flock whole_file(void) {
+static struct flock whole_file(void)
+{
     return (struct flock){.l_type = F_WRLCK, .l_whence = SEEK_SET};
 }
 
-static int lock_data_dir(struct cluster *c, struct err *err) {
+static int lock_data_dir(struct cluster *c, struct err *err)
+{
     char path[PLACE_PATH];
     struct flock lock = whole_file();
     if (place_file(c->place.data_dir, "cluster.lock", path, err) < 0)
@@ -75,14 +78,16 @@ static int lock_data_dir(struct cluster *c, struct err *err) {
 
 /* ---- making the cluster ---- */
 
-static int open_log(const struct cluster *c, struct err *err) {
+static int open_log(const struct cluster *c, struct err *err)
+{
     int fd = open(c->log_path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
     return fd < 0 ? err_errno(err, "open %s", c->log_path) : fd;
 }
 
 /* Puts the last line of the start log that says why in front of an error; what is no use to start again with is
  * ERR_CONFIG. */
-static void add_reason(const struct cluster *c, struct err *err) {
+static void add_reason(const struct cluster *c, struct err *err)
+{
     char line[256], reason[256] = "";
     FILE *file = err ? fopen(c->log_path, "r") : NULL;
     while (file && fgets(line, sizeof line, file))
@@ -97,13 +102,15 @@ static void add_reason(const struct cluster *c, struct err *err) {
         err_wrap(err, "%s", reason);
 }
 
-static int remove_entry(const char *path, const struct stat *s, int kind, struct FTW *walk) {
+static int remove_entry(const char *path, const struct stat *s, int kind, struct FTW *walk)
+{
     (void)s, (void)kind, (void)walk;
     return remove(path);
 }
 
 /* An empty folder for initdb, of the cluster's user; what an interrupted initdb left there goes. */
-static int make_new_folder(const struct cluster *c, const char *path, struct err *err) {
+static int make_new_folder(const struct cluster *c, const char *path, struct err *err)
+{
     if (nftw(path, remove_entry, 16, FTW_DEPTH | FTW_PHYS) < 0 && errno != ENOENT)
         return err_errno(err, "removing %s, left by an interrupted start", path);
     if (mkdir(path, 0700) < 0)
@@ -113,7 +120,8 @@ static int make_new_folder(const struct cluster *c, const char *path, struct err
     return 0;
 }
 
-static int run_initdb(struct cluster *c, const char *folder, int log, struct err *err) {
+static int run_initdb(struct cluster *c, const char *folder, int log, struct err *err)
+{
     char program[PLACE_PATH + 16];
     snprintf(program, sizeof program, "%s/initdb", c->place.bin_dir);
     const char *argv[] = {program, "-D", folder, "-U", "egalign", "-E", "UTF8", "--locale=C.UTF-8", "-A", "peer", NULL};
@@ -122,7 +130,8 @@ static int run_initdb(struct cluster *c, const char *folder, int log, struct err
 }
 
 /* The database, by a server in single-user mode, which reads statements from standard input. */
-static int run_create(struct cluster *c, const char *folder, int log, struct err *err) {
+static int run_create(struct cluster *c, const char *folder, int log, struct err *err)
+{
     static const char statement[] = "CREATE DATABASE egalign;\n";
     char program[PLACE_PATH + 16];
     int ends[2];
@@ -141,7 +150,8 @@ static int run_create(struct cluster *c, const char *folder, int log, struct err
     return status;
 }
 
-static int sync_folder(const char *path, struct err *err) {
+static int sync_folder(const char *path, struct err *err)
+{
     int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     int status = fd < 0 || fsync(fd) < 0 ? err_errno(err, "fsync %s", path) : 0;
     if (fd >= 0)
@@ -150,7 +160,8 @@ static int sync_folder(const char *path, struct err *err) {
 }
 
 /* All under another name, renamed when it is whole: an interrupted first start leaves no half cluster. */
-static int make_cluster(struct cluster *c, struct err *err) {
+static int make_cluster(struct cluster *c, struct err *err)
+{
     char folder[PLACE_PATH];
     if (place_file(c->place.data_dir, "pg.new", folder, err) < 0 || make_new_folder(c, folder, err) < 0)
         return -1;
@@ -173,7 +184,8 @@ static int make_cluster(struct cluster *c, struct err *err) {
 /* ---- launching ---- */
 
 /* A server of this cluster that outlived its supervisor is on its way down: it is asked again, and waited for. */
-static int wait_for_orphan(const struct cluster *c, pid_t *ret_mistaken, struct err *err) {
+static int wait_for_orphan(const struct cluster *c, pid_t *ret_mistaken, struct err *err)
+{
     int64_t give_up_ns = clock_mono_ns() + INT64_C(1000000) * ORPHAN_MS;
     enum postmaster_kind kind;
     pid_t pid;
@@ -191,7 +203,8 @@ static int wait_for_orphan(const struct cluster *c, pid_t *ret_mistaken, struct 
     return 0;
 }
 
-static int launch(struct cluster *c, struct err *err) {
+static int launch(struct cluster *c, struct err *err)
+{
     char program[PLACE_PATH + 16], sockets[PLACE_PATH + 32];
     pid_t mistaken = 0;
     if (wait_for_orphan(c, &mistaken, err) < 0)
@@ -255,7 +268,8 @@ static int launch(struct cluster *c, struct err *err) {
     return status;
 }
 
-static int name_files(struct cluster *c, struct err *err) {
+static int name_files(struct cluster *c, struct err *err)
+{
     if (place_file(c->place.pg_dir, "pg_hba.conf", c->hba_path, err) < 0 ||
         place_file(c->place.pg_dir, "pg_ident.conf", c->ident_path, err) < 0 ||
         place_file(c->place.data_dir, "postgres.start.log", c->log_path, err) < 0)
@@ -263,7 +277,8 @@ static int name_files(struct cluster *c, struct err *err) {
     return place_file(c->place.data_dir, "conninfo", c->conninfo_path, err);
 }
 
-static int start(struct cluster *c, const struct config *config, struct err *err) {
+static int start(struct cluster *c, const struct config *config, struct err *err)
+{
     if (place_find(config, &c->place, err) < 0 || lock_data_dir(c, err) < 0)
         return -1;
     if (name_files(c, err) < 0 || compose_ident(c, err) < 0)
@@ -277,14 +292,16 @@ static int start(struct cluster *c, const struct config *config, struct err *err
     return launch(c, err);
 }
 
-static void release(struct cluster *c) {
+static void release(struct cluster *c)
+{
     if (c->lock >= 0)
         close(c->lock);
     buf_free(&c->ident);
     mem_free(c);
 }
 
-int cluster_start(const struct config *config, struct cluster **ret, struct err *err) {
+int cluster_start(const struct config *config, struct cluster **ret, struct err *err)
+{
     struct cluster *c = mem_zeroed(1, sizeof *c);
     if (!c)
         return err_memory(err);
@@ -297,18 +314,21 @@ int cluster_start(const struct config *config, struct cluster **ret, struct err 
     return 0;
 }
 
-const char *cluster_conninfo(const struct cluster *c) {
+const char *cluster_conninfo(const struct cluster *c)
+{
     return c->conninfo;
 }
 
-pid_t cluster_pid(const struct cluster *c) {
+pid_t cluster_pid(const struct cluster *c)
+{
     return c->pid;
 }
 
 /* ---- supervising ---- */
 
 /* Tells other processes how to connect: whole or not at all. */
-static int publish(const struct cluster *c, struct err *err) {
+static int publish(const struct cluster *c, struct err *err)
+{
     char path[PLACE_PATH + 8];
     snprintf(path, sizeof path, "%s.new", c->conninfo_path);
     FILE *file = fopen(path, "we");
@@ -321,7 +341,8 @@ static int publish(const struct cluster *c, struct err *err) {
 }
 
 /* Notes a death and says when the next start is due; given up when the oldest of the last five is recent. */
-static void note_death(struct cluster *c) {
+static void note_death(struct cluster *c)
+{
     int64_t now = clock_mono_ns();
     int recent = 0;
     c->deaths[c->deaths_count++ % DEATHS_MOST] = now;
@@ -333,7 +354,8 @@ static void note_death(struct cluster *c) {
 }
 
 /* The server has ended: what is left of it is reaped already, so a new one does not take it for alive. */
-static void died(struct cluster *c, int status, struct err *event) {
+static void died(struct cluster *c, int status, struct err *event)
+{
     pid_t pid = c->pid;
     c->pid = 0;
     unlink(c->conninfo_path);
@@ -351,14 +373,16 @@ static void died(struct cluster *c, int status, struct err *event) {
         err_wrap(event, "given up after %d deaths in a minute", DEATHS_MOST);
 }
 
-static void relaunch(struct cluster *c, struct err *event) {
+static void relaunch(struct cluster *c, struct err *event)
+{
     if (c->state != CLUSTER_STARTING || clock_mono_ns() < c->start_at_ns)
         return;
     if (launch(c, event) < 0)
         note_death(c);
 }
 
-enum cluster_state cluster_step(struct cluster *c, struct err *event) {
+enum cluster_state cluster_step(struct cluster *c, struct err *event)
+{
     int status;
     event->code = ERR_OK;
     if (c->pid > 0 && waitpid(c->pid, &status, WNOHANG) == c->pid)
@@ -370,7 +394,8 @@ enum cluster_state cluster_step(struct cluster *c, struct err *event) {
     return c->state;
 }
 
-int cluster_wait_ready(struct cluster *c, long timeout_ms, struct err *err) {
+int cluster_wait_ready(struct cluster *c, long timeout_ms, struct err *err)
+{
     int64_t give_up_ns = clock_mono_ns() + INT64_C(1000000) * timeout_ms;
     struct err event, last = {0};
     enum cluster_state state;
@@ -390,7 +415,8 @@ int cluster_wait_ready(struct cluster *c, long timeout_ms, struct err *err) {
 /* ---- stopping ---- */
 
 /* True when the server ended within `ms`. */
-static bool wait_end(struct cluster *c, long ms) {
+static bool wait_end(struct cluster *c, long ms)
+{
     int64_t give_up_ns = clock_mono_ns() + INT64_C(1000000) * ms;
     while (waitpid(c->pid, NULL, WNOHANG) == 0) {
         if (clock_mono_ns() > give_up_ns)
@@ -400,7 +426,8 @@ static bool wait_end(struct cluster *c, long ms) {
     return true;
 }
 
-void cluster_stop(struct cluster *c) {
+void cluster_stop(struct cluster *c)
+{
     if (!c)
         return;
     unlink(c->conninfo_path);
@@ -416,7 +443,8 @@ void cluster_stop(struct cluster *c) {
 
 /* ---- finding ---- */
 
-static int read_conninfo(const char *path, char *text, size_t room, struct err *err) {
+static int read_conninfo(const char *path, char *text, size_t room, struct err *err)
+{
     FILE *file = fopen(path, "re");
     if (!file)
         return err_set(err, ERR_DATABASE_DOWN, "the database of %s is not ready yet", path);
@@ -427,7 +455,8 @@ static int read_conninfo(const char *path, char *text, size_t room, struct err *
     return 0;
 }
 
-int cluster_find(const struct config *config, char *conninfo, size_t room, struct err *err) {
+int cluster_find(const struct config *config, char *conninfo, size_t room, struct err *err)
+{
     char data_dir[PLACE_PATH], path[PLACE_PATH];
     if (place_data_dir(config, data_dir, err) < 0 || place_file(data_dir, "cluster.lock", path, err) < 0)
         return -1;

@@ -33,7 +33,8 @@ static const struct {
     enum listen_channel channel;
 } channels[] = {{"egalign_token", LISTEN_TOKEN}, {"egalign_fit", LISTEN_FIT}, {"egalign_job", LISTEN_JOB}};
 
-static void pass_on(const char *name, const char *payload, void *context) {
+static void pass_on(const char *name, const char *payload, void *context)
+{
     struct listener *l = context;
     for (size_t i = 0; i < sizeof channels / sizeof channels[0]; i++)
         if (strcmp(channels[i].name, name) == 0)
@@ -42,7 +43,8 @@ static void pass_on(const char *name, const char *payload, void *context) {
 
 /* Waits for the connection (none when `fd` is -1) or a wake-up, at most `ms`. True when the connection has something.
  */
-static bool wait_for(struct listener *l, int fd, int ms) {
+static bool wait_for(struct listener *l, int fd, int ms)
+{
     struct pollfd p[2] = {{.fd = l->wake, .events = POLLIN}, {.fd = fd, .events = POLLIN}};
     uint64_t count;
     int n = poll(p, 2, ms);
@@ -51,7 +53,8 @@ static bool wait_for(struct listener *l, int fd, int ms) {
     return n > 0 && p[1].revents != 0;
 }
 
-static int open_listening(struct listener *l, struct pg **ret, struct err *err) {
+static int open_listening(struct listener *l, struct pg **ret, struct err *err)
+{
     struct pg_options o = {.conninfo = l->conninfo, .application = "egalign listen"};
     if (pg_open(&o, pg_deadline(CONNECT_MS), ret, err) < 0)
         return -1;
@@ -62,7 +65,8 @@ static int open_listening(struct listener *l, struct pg **ret, struct err *err) 
 }
 
 /* Passes notifications on until the connection is lost or the listener is to stop. */
-static int hear(struct listener *l, struct pg *pg, struct err *err) {
+static int hear(struct listener *l, struct pg *pg, struct err *err)
+{
     while (!l->stopping) {
         bool something = wait_for(l, pg_socket(pg), PROBE_MS);
         pg_set_deadline(pg, pg_deadline(CONNECT_MS));
@@ -75,7 +79,8 @@ static int hear(struct listener *l, struct pg *pg, struct err *err) {
 }
 
 /* One connection, from its making to its loss. True when it was made. */
-static bool connect_and_hear(struct listener *l) {
+static bool connect_and_hear(struct listener *l)
+{
     struct err err;
     struct pg *pg;
     if (open_listening(l, &pg, &err) < 0) {
@@ -92,7 +97,8 @@ static bool connect_and_hear(struct listener *l) {
     return true;
 }
 
-static void *run(void *context) {
+static void *run(void *context)
+{
     struct listener *l = context;
     int wait_ms = BACKOFF_LEAST_MS;
     while (!l->stopping) {
@@ -107,7 +113,8 @@ static void *run(void *context) {
 }
 
 /* Signals are for the main thread. */
-static int start_thread(struct listener *l, struct err *err) {
+static int start_thread(struct listener *l, struct err *err)
+{
     sigset_t all, before;
     sigfillset(&all);
     pthread_sigmask(SIG_SETMASK, &all, &before);
@@ -116,8 +123,8 @@ static int start_thread(struct listener *l, struct err *err) {
     return failed ? err_set(err, ERR_SYSTEM, "a thread cannot be made: %s", strerror(failed)) : 0;
 }
 
-int listen_start(const char *conninfo, listen_callback *callback, void *context, struct listener **ret,
-                 struct err *err) {
+int listen_start(const char *conninfo, listen_callback *callback, void *context, struct listener **ret, struct err *err)
+{
     uint64_t seed = 0;
     struct listener *l = mem_zeroed(1, sizeof *l);
     if (!l)
@@ -144,14 +151,16 @@ int listen_start(const char *conninfo, listen_callback *callback, void *context,
     return -1;
 }
 
-void listen_retry_now(struct listener *l) {
+void listen_retry_now(struct listener *l)
+{
     uint64_t one = 1;
     /* The write can only fail when the counter is full, and then the thread is woken already. */
     if (write(l->wake, &one, sizeof one) < 0)
         return;
 }
 
-void listen_stop(struct listener *l) {
+void listen_stop(struct listener *l)
+{
     if (!l)
         return;
     l->stopping = true;

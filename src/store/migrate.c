@@ -20,7 +20,8 @@ enum { FILES = sizeof files / sizeof files[0] };
 static struct migration own[FILES];
 static pthread_once_t own_once = PTHREAD_ONCE_INIT;
 
-static void fill_own(void) {
+static void fill_own(void)
+{
     for (int i = 0; i < FILES; i++) {
         char *end;
         long version = strtol(files[i].file, &end, 10);
@@ -29,7 +30,8 @@ static void fill_own(void) {
     }
 }
 
-const struct migration *migrate_list(int *ret_count) {
+const struct migration *migrate_list(int *ret_count)
+{
     pthread_once(&own_once, fill_own);
     *ret_count = FILES;
     return own;
@@ -50,7 +52,8 @@ static const char table_sql[] =
     "COMMENT ON COLUMN schema_migration.applied_at IS 'When it was applied.';";
 
 /* Compares one applied row with the migration that the program has for it. */
-static int check_row(const struct pg_result *r, int row, const struct migration *list, int count, struct err *err) {
+static int check_row(const struct pg_result *r, int row, const struct migration *list, int count, struct err *err)
+{
     int version = (int)pg_int(r, row, 0);
     struct str name = pg_text(r, row, 1), sum = pg_text(r, row, 2);
     if (version > count)
@@ -75,7 +78,8 @@ static int check_row(const struct pg_result *r, int row, const struct migration 
 }
 
 /* How many of `list` are applied, having compared each. */
-static int applied_count(struct pg *pg, const struct migration *list, int count, int *ret, struct err *err) {
+static int applied_count(struct pg *pg, const struct migration *list, int count, int *ret, struct err *err)
+{
     struct pg_result *r = NULL;
     if (pg_query(pg, QUERY_migration_list, NULL, &r, err) < 0)
         return -1;
@@ -87,7 +91,8 @@ static int applied_count(struct pg *pg, const struct migration *list, int count,
     return status;
 }
 
-static int record(struct pg *pg, const struct migration *m, struct err *err) {
+static int record(struct pg *pg, const struct migration *m, struct err *err)
+{
     uint8_t digest[SHA256_SIZE];
     struct pg_params p = {0};
     sha256(m->sql, m->length, digest);
@@ -100,7 +105,8 @@ static int record(struct pg *pg, const struct migration *m, struct err *err) {
 }
 
 /* Within a transaction: applies the first migration that is missing, if one is. */
-static int apply_next(struct pg *pg, const struct migration *list, int count, bool *ret_applied, struct err *err) {
+static int apply_next(struct pg *pg, const struct migration *list, int count, bool *ret_applied, struct err *err)
+{
     int done;
     *ret_applied = false;
     if (pg_query(pg, QUERY_migration_lock, NULL, NULL, err) < 0 || pg_script(pg, table_sql, err) < 0 ||
@@ -115,7 +121,8 @@ static int apply_next(struct pg *pg, const struct migration *list, int count, bo
     return 0;
 }
 
-static int check_server(const struct pg *pg, struct err *err) {
+static int check_server(const struct pg *pg, struct err *err)
+{
     int version = pg_version(pg);
     if (version >= MIGRATE_OLDEST_SERVER)
         return 0;
@@ -123,7 +130,8 @@ static int check_server(const struct pg *pg, struct err *err) {
                    version % 10000);
 }
 
-int migrate_with(struct pg *pg, const struct migration *list, int count, int *ret_applied, struct err *err) {
+int migrate_with(struct pg *pg, const struct migration *list, int count, int *ret_applied, struct err *err)
+{
     bool more = true;
     *ret_applied = 0;
     if (check_server(pg, err) < 0)
@@ -138,13 +146,15 @@ int migrate_with(struct pg *pg, const struct migration *list, int count, int *re
     return 0;
 }
 
-int migrate(struct pg *pg, int *ret_applied, struct err *err) {
+int migrate(struct pg *pg, int *ret_applied, struct err *err)
+{
     int count;
     const struct migration *list = migrate_list(&count);
     return migrate_with(pg, list, count, ret_applied, err);
 }
 
-int migrate_check(struct pg *pg, struct err *err) {
+int migrate_check(struct pg *pg, struct err *err)
+{
     int count, done = 0;
     const struct migration *list = migrate_list(&count);
     struct err failure;

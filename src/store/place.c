@@ -23,7 +23,8 @@ enum { TMPFS = 0x01021994, RAMFS = 0x858458f6, NFS = 0x6969 };
 
 static int set_path(char path[PLACE_PATH], struct err *err, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
-static int set_path(char path[PLACE_PATH], struct err *err, const char *format, ...) {
+static int set_path(char path[PLACE_PATH], struct err *err, const char *format, ...)
+{
     va_list args;
     va_start(args, format);
     int n = vsnprintf(path, PLACE_PATH, format, args);
@@ -31,11 +32,13 @@ static int set_path(char path[PLACE_PATH], struct err *err, const char *format, 
     return n < PLACE_PATH ? 0 : err_set(err, ERR_CONFIG, "the path %.100s... is too long", path);
 }
 
-int place_file(const char *data_dir, const char *name, char path[PLACE_PATH], struct err *err) {
+int place_file(const char *data_dir, const char *name, char path[PLACE_PATH], struct err *err)
+{
     return set_path(path, err, "%s/%s", data_dir, name);
 }
 
-int place_data_dir(const struct config *config, char path[PLACE_PATH], struct err *err) {
+int place_data_dir(const struct config *config, char path[PLACE_PATH], struct err *err)
+{
     const char *xdg = getenv("XDG_DATA_HOME"), *home = getenv("HOME");
     char here[PLACE_PATH] = "";
     if (config->data_dir[0] == '/')
@@ -55,7 +58,8 @@ int place_data_dir(const struct config *config, char path[PLACE_PATH], struct er
 }
 
 /* mkdir -p. Root's is open to be passed through, for the cluster's user must reach pg/ in it. */
-static int make_folders(const char *path, struct err *err) {
+static int make_folders(const char *path, struct err *err)
+{
     char part[PLACE_PATH];
     mode_t mode = geteuid() == 0 ? 0711 : 0700;
     snprintf(part, sizeof part, "%s", path);
@@ -70,7 +74,8 @@ static int make_folders(const char *path, struct err *err) {
     return 0;
 }
 
-static int check_storage(const struct config *config, const char *path, struct err *err) {
+static int check_storage(const struct config *config, const char *path, struct err *err)
+{
     struct statfs fs;
     if (config->allow_unsafe_storage)
         return 0;
@@ -85,7 +90,8 @@ static int check_storage(const struct config *config, const char *path, struct e
                    path, type == NFS ? "NFS" : "a memory file system");
 }
 
-static int take_user(struct place *p, const struct passwd *user, struct err *err) {
+static int take_user(struct place *p, const struct passwd *user, struct err *err)
+{
     p->uid = user->pw_uid;
     p->gid = user->pw_gid;
     if (strlen(user->pw_name) >= sizeof p->user)
@@ -94,7 +100,8 @@ static int take_user(struct place *p, const struct passwd *user, struct err *err
     return 0;
 }
 
-static int find_user(const struct config *config, struct place *p, struct err *err) {
+static int find_user(const struct config *config, struct place *p, struct err *err)
+{
     struct stat s;
     struct passwd *user = NULL;
     p->drop = geteuid() == 0;
@@ -113,7 +120,8 @@ static int find_user(const struct config *config, struct place *p, struct err *e
 }
 
 /* The major version of the cluster, 0 when there is none. */
-static int cluster_version(const struct place *p) {
+static int cluster_version(const struct place *p)
+{
     char path[PLACE_PATH + 16];
     int version = 0;
     snprintf(path, sizeof path, "%s/PG_VERSION", p->pg_dir);
@@ -126,11 +134,13 @@ static int cluster_version(const struct place *p) {
     return version;
 }
 
-bool place_has_cluster(const struct place *p) {
+bool place_has_cluster(const struct place *p)
+{
     return cluster_version(p) > 0;
 }
 
-static bool has_postgres(const char *folder) {
+static bool has_postgres(const char *folder)
+{
     char server[PLACE_PATH + 16], initdb[PLACE_PATH + 16];
     snprintf(server, sizeof server, "%s/postgres", folder);
     snprintf(initdb, sizeof initdb, "%s/initdb", folder);
@@ -138,7 +148,8 @@ static bool has_postgres(const char *folder) {
 }
 
 /* The newest of the versions in Debian's layout, or exactly `wanted` when that is not 0. */
-static bool find_debian(int wanted, char folder[PLACE_PATH]) {
+static bool find_debian(int wanted, char folder[PLACE_PATH])
+{
     glob_t found;
     int best = 0;
     if (glob("/usr/lib/postgresql/*/bin", 0, NULL, &found) != 0)
@@ -154,7 +165,8 @@ static bool find_debian(int wanted, char folder[PLACE_PATH]) {
     return best > 0;
 }
 
-static bool find_in_path(char folder[PLACE_PATH]) {
+static bool find_in_path(char folder[PLACE_PATH])
+{
     const char *path = getenv("PATH");
     while (path && *path) {
         size_t n = strcspn(path, ":");
@@ -166,7 +178,8 @@ static bool find_in_path(char folder[PLACE_PATH]) {
     return false;
 }
 
-static int find_programs(const struct config *config, struct place *p, struct err *err) {
+static int find_programs(const struct config *config, struct place *p, struct err *err)
+{
     int version = cluster_version(p);
     if (config->postgres_bin_dir[0] != '\0') {
         if (!has_postgres(config->postgres_bin_dir))
@@ -187,7 +200,8 @@ static int find_programs(const struct config *config, struct place *p, struct er
                    "--postgres-bin-dir, or use a server with --database-url");
 }
 
-int place_find(const struct config *config, struct place *ret, struct err *err) {
+int place_find(const struct config *config, struct place *ret, struct err *err)
+{
     *ret = (struct place){0};
     if (place_data_dir(config, ret->data_dir, err) < 0 || make_folders(ret->data_dir, err) < 0)
         return -1;
@@ -198,7 +212,8 @@ int place_find(const struct config *config, struct place *ret, struct err *err) 
 
 /* A folder of ours in a place that others can write to: it must be a folder, of the cluster's user, closed to others.
  */
-static int make_private_folder(const struct place *p, const char *path, struct err *err) {
+static int make_private_folder(const struct place *p, const char *path, struct err *err)
+{
     struct stat s;
     bool made = mkdir(path, 0700) == 0;
     if (!made && errno != EEXIST)
@@ -213,7 +228,8 @@ static int make_private_folder(const struct place *p, const char *path, struct e
                    p->user);
 }
 
-int place_socket_dir(struct place *p, struct err *err) {
+int place_socket_dir(struct place *p, struct err *err)
+{
     if (strlen(p->pg_dir) + strlen(socket_name) <= SOCKET_PATH_MOST)
         return set_path(p->socket_dir, err, "%s", p->pg_dir);
     uint8_t digest[SHA256_SIZE];
@@ -228,7 +244,8 @@ int place_socket_dir(struct place *p, struct err *err) {
     return make_private_folder(p, p->socket_dir, err);
 }
 
-int place_conninfo(const struct place *p, char *text, size_t room, struct err *err) {
+int place_conninfo(const struct place *p, char *text, size_t room, struct err *err)
+{
     struct buf b = {0};
     buf_text(&b, "host='");
     for (const char *c = p->socket_dir; *c; c++) {

@@ -25,7 +25,8 @@ struct pool {
     struct rng jitter;
 };
 
-static int init_lock(struct pool *pool, struct err *err) {
+static int init_lock(struct pool *pool, struct err *err)
+{
     pthread_condattr_t monotonic;
     if (pthread_mutex_init(&pool->lock, NULL) != 0)
         return err_set(err, ERR_SYSTEM, "a lock cannot be made");
@@ -39,7 +40,8 @@ static int init_lock(struct pool *pool, struct err *err) {
     return err_set(err, ERR_SYSTEM, "a condition variable cannot be made");
 }
 
-int pool_new(const struct pool_options *options, struct pool **ret, struct err *err) {
+int pool_new(const struct pool_options *options, struct pool **ret, struct err *err)
+{
     CHECK(options->size >= 1 && options->size <= POOL_MOST);
     uint64_t seed;
     struct pool *pool = mem_zeroed(1, sizeof *pool);
@@ -63,7 +65,8 @@ int pool_new(const struct pool_options *options, struct pool **ret, struct err *
     return -1;
 }
 
-void pool_free(struct pool *pool) {
+void pool_free(struct pool *pool)
+{
     if (!pool)
         return;
     CHECK(pool->open == pool->idles);
@@ -77,7 +80,8 @@ void pool_free(struct pool *pool) {
 }
 
 /* Under the lock: the next attempt waits twice as long as the last, by half or more of it at random. */
-static void note_failure(struct pool *pool) {
+static void note_failure(struct pool *pool)
+{
     int doublings = pool->failures < 7 ? pool->failures : 7;
     int64_t ms = (int64_t)BACKOFF_LEAST_MS << doublings;
     if (ms > BACKOFF_MOST_MS)
@@ -90,13 +94,15 @@ static void note_failure(struct pool *pool) {
 /* Under the lock: what a thread does that wants a connection when none is idle. */
 enum step { CONNECT, WAIT, REFUSE };
 
-static enum step next_step(const struct pool *pool) {
+static enum step next_step(const struct pool *pool)
+{
     if (pool->failures > 0 && (pool->trying || clock_mono_ns() < pool->not_before_ns))
         return REFUSE;
     return pool->open < pool->options.size ? CONNECT : WAIT;
 }
 
-static int wait_given(struct pool *pool, int64_t deadline_ns, struct err *err) {
+static int wait_given(struct pool *pool, int64_t deadline_ns, struct err *err)
+{
     struct timespec until = {.tv_sec = deadline_ns / 1000000000, .tv_nsec = deadline_ns % 1000000000};
     if (clock_mono_ns() < deadline_ns) {
         pthread_cond_timedwait(&pool->given, &pool->lock, &until);
@@ -106,7 +112,8 @@ static int wait_given(struct pool *pool, int64_t deadline_ns, struct err *err) {
 }
 
 /* Under the lock, which is let go while it connects. */
-static int connect_one(struct pool *pool, int64_t deadline_ns, struct pg **ret, struct err *err) {
+static int connect_one(struct pool *pool, int64_t deadline_ns, struct pg **ret, struct err *err)
+{
     pool->open++;
     pool->trying = true;
     pthread_mutex_unlock(&pool->lock);
@@ -126,12 +133,14 @@ static int connect_one(struct pool *pool, int64_t deadline_ns, struct pg **ret, 
     return 0;
 }
 
-int64_t pool_deadline(const struct pool *pool) {
+int64_t pool_deadline(const struct pool *pool)
+{
     return pg_deadline(pool->options.deadline_ms);
 }
 
 /* Under the lock: an idle connection whose server went away meanwhile gives up its place. NULL when none is left. */
-static struct pg *take_idle(struct pool *pool) {
+static struct pg *take_idle(struct pool *pool)
+{
     while (pool->idles > 0) {
         struct pg *pg = pool->idle[--pool->idles];
         if (pg_quiet(pg))
@@ -142,7 +151,8 @@ static struct pg *take_idle(struct pool *pool) {
     return NULL;
 }
 
-int pool_take(struct pool *pool, int64_t deadline_ns, struct pg **ret, struct err *err) {
+int pool_take(struct pool *pool, int64_t deadline_ns, struct pg **ret, struct err *err)
+{
     if (deadline_ns == 0)
         deadline_ns = pool_deadline(pool);
     int status = 0;
@@ -160,7 +170,8 @@ int pool_take(struct pool *pool, int64_t deadline_ns, struct pg **ret, struct er
     return status;
 }
 
-void pool_give(struct pool *pool, struct pg *pg) {
+void pool_give(struct pool *pool, struct pg *pg)
+{
     if (!pg)
         return;
     bool keep = pg_idle(pg);
@@ -179,14 +190,16 @@ void pool_give(struct pool *pool, struct pg *pg) {
         pg_close(pg);
 }
 
-bool pool_healthy(struct pool *pool) {
+bool pool_healthy(struct pool *pool)
+{
     pthread_mutex_lock(&pool->lock);
     bool healthy = pool->failures == 0;
     pthread_mutex_unlock(&pool->lock);
     return healthy;
 }
 
-void pool_retry_now(struct pool *pool) {
+void pool_retry_now(struct pool *pool)
+{
     pthread_mutex_lock(&pool->lock);
     pool->not_before_ns = 0;
     pthread_mutex_unlock(&pool->lock);
@@ -194,7 +207,8 @@ void pool_retry_now(struct pool *pool) {
 
 /* Once on one connection; *ret_lost says that it was lost otherwise than by its deadline. */
 static int query_once(struct pool *pool, int64_t deadline_ns, enum query query, const struct pg_params *params,
-                      struct pg_result **ret, bool *ret_lost, struct err *err) {
+                      struct pg_result **ret, bool *ret_lost, struct err *err)
+{
     struct pg *pg = NULL;
     *ret_lost = false;
     int status = pool_take(pool, deadline_ns, &pg, err);
@@ -207,7 +221,8 @@ static int query_once(struct pool *pool, int64_t deadline_ns, enum query query, 
 }
 
 int pool_query(struct pool *pool, enum query query, const struct pg_params *params, struct pg_result **ret,
-               struct err *err) {
+               struct err *err)
+{
     int64_t deadline_ns = pool_deadline(pool);
     bool lost;
     int status = query_once(pool, deadline_ns, query, params, ret, &lost, err);
@@ -217,7 +232,8 @@ int pool_query(struct pool *pool, enum query query, const struct pg_params *para
     return status;
 }
 
-int query_json(struct pool *pool, enum query query, const struct pg_params *params, struct buf *out, struct err *err) {
+int query_json(struct pool *pool, enum query query, const struct pg_params *params, struct buf *out, struct err *err)
+{
     struct pg_result *r = NULL;
     if (pool_query(pool, query, params, &r, err) < 0)
         return -1;

@@ -14,14 +14,16 @@
 /* Exit codes of a child that did not come to exec; the shell uses the last two in this way. */
 enum { EXIT_NOT_DROPPED = 125, EXIT_NO_FILE = 126, EXIT_NO_PROGRAM = 127 };
 
-static void become_user(const struct place *place) {
+static void become_user(const struct place *place)
+{
     if (!place->drop)
         return;
     if (setgroups(1, &place->gid) < 0 || setgid(place->gid) < 0 || setuid(place->uid) < 0)
         _exit(EXIT_NOT_DROPPED);
 }
 
-static void reset_signals(void) {
+static void reset_signals(void)
+{
     static const int all[] = {SIGINT, SIGTERM, SIGQUIT, SIGHUP, SIGPIPE, SIGCHLD, SIGUSR1, SIGUSR2};
     sigset_t none;
     for (size_t i = 0; i < sizeof all / sizeof all[0]; i++)
@@ -31,7 +33,8 @@ static void reset_signals(void) {
 }
 
 /* Standard input, output and error from what was given; every other descriptor is closed. */
-static void set_descriptors(const struct process *what) {
+static void set_descriptors(const struct process *what)
+{
     int input = what->input >= 0 ? what->input : open("/dev/null", O_RDONLY);
     if (dup2(input, 0) < 0 || dup2(what->output, 1) < 0 || dup2(what->output, 2) < 0)
         _exit(EXIT_NO_FILE);
@@ -40,14 +43,16 @@ static void set_descriptors(const struct process *what) {
             close(fd);
 }
 
-static void write_file(const char *path, const char *text) {
+static void write_file(const char *path, const char *text)
+{
     size_t length = strlen(text);
     int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW, 0600);
     if (fd < 0 || write(fd, text, length) != (ssize_t)length || close(fd) < 0)
         _exit(EXIT_NO_FILE);
 }
 
-static _Noreturn void child(const struct place *place, const struct process *what, char *const envp[], pid_t parent) {
+static _Noreturn void child(const struct place *place, const struct process *what, char *const envp[], pid_t parent)
+{
     setsid();
     become_user(place);
     reset_signals();
@@ -64,7 +69,8 @@ static _Noreturn void child(const struct place *place, const struct process *wha
     _exit(EXIT_NO_PROGRAM);
 }
 
-int process_start(const struct place *place, const struct process *what, pid_t *ret_pid, struct err *err) {
+int process_start(const struct place *place, const struct process *what, pid_t *ret_pid, struct err *err)
+{
     char path[PLACE_PATH + 32], grandparent[48];
     snprintf(path, sizeof path, "PATH=%s:/usr/bin:/bin", place->bin_dir);
     snprintf(grandparent, sizeof grandparent, "PG_GRANDPARENT_PID=%ld", (long)what->grandparent);
@@ -79,7 +85,8 @@ int process_start(const struct place *place, const struct process *what, pid_t *
     return 0;
 }
 
-int process_run(const struct place *place, const struct process *what, struct err *err) {
+int process_run(const struct place *place, const struct process *what, struct err *err)
+{
     pid_t pid;
     int status;
     if (process_start(place, what, &pid, err) < 0)

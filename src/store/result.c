@@ -22,25 +22,30 @@ enum {
 
 static const int64_t EPOCH_2000_US = INT64_C(946684800) * 1000000;
 
-void pg_result_free(struct pg_result *r) {
+void pg_result_free(struct pg_result *r)
+{
     PQclear(r);
 }
 
-int pg_rows(const struct pg_result *r) {
+int pg_rows(const struct pg_result *r)
+{
     return PQntuples(r);
 }
 
-int64_t pg_affected(const struct pg_result *r) {
+int64_t pg_affected(const struct pg_result *r)
+{
     return strtoll(PQcmdTuples((PGresult *)r), NULL, 10);
 }
 
-bool pg_null(const struct pg_result *r, int row, int column) {
+bool pg_null(const struct pg_result *r, int row, int column)
+{
     CHECK(row >= 0 && row < PQntuples(r) && column >= 0 && column < PQnfields(r));
     return PQgetisnull(r, row, column);
 }
 
 /* A big-endian number of `width` bytes, not sign-extended. */
-static uint64_t unsigned_of(const struct pg_result *r, int row, int column, int width) {
+static uint64_t unsigned_of(const struct pg_result *r, int row, int column, int width)
+{
     const unsigned char *bytes = (const unsigned char *)PQgetvalue(r, row, column);
     CHECK(PQgetlength(r, row, column) == width);
     uint64_t value = 0;
@@ -49,7 +54,8 @@ static uint64_t unsigned_of(const struct pg_result *r, int row, int column, int 
     return value;
 }
 
-struct str pg_text(const struct pg_result *r, int row, int column) {
+struct str pg_text(const struct pg_result *r, int row, int column)
+{
     if (pg_null(r, row, column))
         return (struct str){NULL, 0};
     struct str text = {PQgetvalue(r, row, column), (size_t)PQgetlength(r, row, column)};
@@ -63,7 +69,8 @@ struct str pg_text(const struct pg_result *r, int row, int column) {
     return text;
 }
 
-int64_t pg_int(const struct pg_result *r, int row, int column) {
+int64_t pg_int(const struct pg_result *r, int row, int column)
+{
     if (pg_null(r, row, column))
         return 0;
     switch (PQftype(r, column)) {
@@ -77,7 +84,8 @@ int64_t pg_int(const struct pg_result *r, int row, int column) {
     }
 }
 
-double pg_double(const struct pg_result *r, int row, int column) {
+double pg_double(const struct pg_result *r, int row, int column)
+{
     if (pg_null(r, row, column))
         return NAN;
     if (PQftype(r, column) == FLOAT4) {
@@ -93,14 +101,16 @@ double pg_double(const struct pg_result *r, int row, int column) {
     return value;
 }
 
-bool pg_bool(const struct pg_result *r, int row, int column) {
+bool pg_bool(const struct pg_result *r, int row, int column)
+{
     if (pg_null(r, row, column))
         return false;
     CHECK(PQftype(r, column) == BOOL);
     return unsigned_of(r, row, column, 1) != 0;
 }
 
-struct uuid pg_uuid(const struct pg_result *r, int row, int column) {
+struct uuid pg_uuid(const struct pg_result *r, int row, int column)
+{
     struct uuid u = {{0}};
     if (pg_null(r, row, column))
         return u;
@@ -109,7 +119,8 @@ struct uuid pg_uuid(const struct pg_result *r, int row, int column) {
     return u;
 }
 
-int64_t pg_time(const struct pg_result *r, int row, int column) {
+int64_t pg_time(const struct pg_result *r, int row, int column)
+{
     if (pg_null(r, row, column))
         return 0;
     CHECK(PQftype(r, column) == TIMESTAMPTZ);

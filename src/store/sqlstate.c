@@ -30,7 +30,8 @@ static const struct {
     {"42703", ERR_SCHEMA_MISMATCH},   /* undefined_column */
 };
 
-enum err_code sqlstate_code(const char *sqlstate) {
+enum err_code sqlstate_code(const char *sqlstate)
+{
     for (size_t i = 0; i < sizeof meanings / sizeof meanings[0]; i++)
         if (strncmp(sqlstate, meanings[i].prefix, strlen(meanings[i].prefix)) == 0)
             return meanings[i].code;

@@ -7,7 +7,8 @@
 
 enum { MARGIN_MS = 500 };
 
-int store_conninfo(const struct config *config, char *conninfo, size_t room, struct err *err) {
+int store_conninfo(const struct config *config, char *conninfo, size_t room, struct err *err)
+{
     size_t length = strlen(config->database_url);
     if (length == 0)
         return cluster_find(config, conninfo, room, err);
@@ -18,7 +19,8 @@ int store_conninfo(const struct config *config, char *conninfo, size_t room, str
 }
 
 int store_pool(const struct config *config, const char *conninfo, const char *application, struct pool **ret,
-               struct err *err) {
+               struct err *err)
+{
     int deadline_ms = (int)config->database_deadline_ms;
     int statement_ms = deadline_ms > 2 * MARGIN_MS ? deadline_ms - MARGIN_MS : deadline_ms / 2;
     struct pool_options o = {
@@ -32,7 +34,8 @@ int store_pool(const struct config *config, const char *conninfo, const char *ap
     return pool_new(&o, ret, err);
 }
 
-int store_migrate(const char *conninfo, long timeout_ms, int *ret_applied, struct err *err) {
+int store_migrate(const char *conninfo, long timeout_ms, int *ret_applied, struct err *err)
+{
     struct pg_options o = {.conninfo = conninfo, .application = "egalign migrate"};
     struct pg *pg = NULL;
     int applied = 0;

@@ -4,13 +4,15 @@
 #include "base/clock.h"
 #include "base/metrics.h"
 
-static int begin(struct pg *pg, enum transaction_kind kind, struct err *err) {
+static int begin(struct pg *pg, enum transaction_kind kind, struct err *err)
+{
     return kind == TRANSACTION_SNAPSHOT ? pg_begin_snapshot(pg, err) : pg_begin(pg, err);
 }
 
 /* Begin, work, commit: once. `ret_begun` says whether the work was reached. */
 static int run_once(struct pg *pg, enum transaction_kind kind, transaction_work *work, void *context, bool *ret_begun,
-                    struct err *err) {
+                    struct err *err)
+{
     *ret_begun = false;
     if (begin(pg, kind, err) < 0)
         return -1;
@@ -24,12 +26,14 @@ static int run_once(struct pg *pg, enum transaction_kind kind, transaction_work 
 }
 
 /* Two transactions that collided would collide again at once: a wait that grows, and differs between them. */
-static void pause_before(int attempt) {
+static void pause_before(int attempt)
+{
     int64_t spread = clock_mono_ns() % 1000000;
     clock_sleep_ns(spread + (INT64_C(1000000) << attempt));
 }
 
-static bool again(const struct err *e, int attempt) {
+static bool again(const struct err *e, int attempt)
+{
     if (e->code != ERR_DATABASE_CONFLICT || attempt + 1 >= TRANSACTION_TRIES)
         return false;
     metric_add(METRIC_DATABASE_RETRIES, 1);
@@ -39,7 +43,8 @@ static bool again(const struct err *e, int attempt) {
 
 /* With retries of soft errors, as long as the connection lives. */
 static int run_on(struct pg *pg, enum transaction_kind kind, transaction_work *work, void *context, bool *ret_begun,
-                  struct err *err) {
+                  struct err *err)
+{
     CHECK(!pg_alive(pg) || pg_idle(pg));
     struct err mine;
     struct err *e = err ? err : &mine;
@@ -51,13 +56,15 @@ static int run_on(struct pg *pg, enum transaction_kind kind, transaction_work *w
     }
 }
 
-int transaction_on(struct pg *pg, enum transaction_kind kind, transaction_work *work, void *context, struct err *err) {
+int transaction_on(struct pg *pg, enum transaction_kind kind, transaction_work *work, void *context, struct err *err)
+{
     bool begun;
     return run_on(pg, kind, work, context, &begun, err);
 }
 
 int transaction_run(struct pool *pool, enum transaction_kind kind, int64_t deadline_ns, transaction_work *work,
-                    void *context, struct err *err) {
+                    void *context, struct err *err)
+{
     if (deadline_ns == 0)
         deadline_ns = pool_deadline(pool);
     for (;;) {

@@ -20,13 +20,15 @@ struct fixture {
     struct err err;
 };
 
-static int fixture_remove(const char *path, const struct stat *s, int kind, struct FTW *walk) {
+static int fixture_remove(const char *path, const struct stat *s, int kind, struct FTW *walk)
+{
     (void)s, (void)kind, (void)walk;
     return remove(path);
 }
 
 /* The configuration of a cluster in a new folder below /tmp; nothing is started. */
-static void fixture_config(struct fixture *f) {
+static void fixture_config(struct fixture *f)
+{
     char option[80];
     strcpy(f->folder, "/tmp/egalign-test-XXXXXX");
     if (!mkdtemp(f->folder) || chmod(f->folder, 0711) < 0)
@@ -36,12 +38,14 @@ static void fixture_config(struct fixture *f) {
         abort();
 }
 
-static void fixture_delete(struct fixture *f) {
+static void fixture_delete(struct fixture *f)
+{
     config_free(&f->config);
     nftw(f->folder, fixture_remove, 16, FTW_DEPTH | FTW_PHYS);
 }
 
-static void fixture_must(struct fixture *f, int status) {
+static void fixture_must(struct fixture *f, int status)
+{
     if (status < 0) {
         fprintf(stderr, "fixture: %s\n", f->err.message);
         abort();
@@ -49,7 +53,8 @@ static void fixture_must(struct fixture *f, int status) {
 }
 
 /* A running cluster and a pool of three connections with a deadline of two seconds. */
-static inline void fixture_start(struct fixture *f) {
+static inline void fixture_start(struct fixture *f)
+{
     fixture_config(f);
     fixture_must(f, cluster_start(&f->config, &f->cluster, &f->err));
     fixture_must(f, cluster_wait_ready(f->cluster, 60000, &f->err));
@@ -57,7 +62,8 @@ static inline void fixture_start(struct fixture *f) {
     fixture_must(f, pool_new(&o, &f->pool, &f->err));
 }
 
-static void fixture_stop(struct fixture *f) {
+static void fixture_stop(struct fixture *f)
+{
     pool_free(f->pool);
     cluster_stop(f->cluster);
     fixture_delete(f);

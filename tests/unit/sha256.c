@@ -5,7 +5,8 @@
 
 #include <stdlib.h>
 
-static void published_digests(void **state) {
+static void published_digests(void **state)
+{
     (void)state;
     static const struct {
         const char *text, *digest;
@@ -26,7 +27,8 @@ static void published_digests(void **state) {
     }
 }
 
-static void a_million_letters_in_uneven_pieces(void **state) {
+static void a_million_letters_in_uneven_pieces(void **state)
+{
     (void)state;
     struct sha256 s;
     char piece[997], text[SHA256_HEX_SIZE];
@@ -42,7 +44,8 @@ static void a_million_letters_in_uneven_pieces(void **state) {
     assert_string_equal(sha256_hex(digest, text), "cdc76e5c9914fb9281a1c7e284d73e67f1809a48a497200e046d39ccc7112cd0");
 }
 
-static void every_length_up_to_three_blocks_agrees_with_one_byte_at_a_time(void **state) {
+static void every_length_up_to_three_blocks_agrees_with_one_byte_at_a_time(void **state)
+{
     (void)state;
     uint8_t bytes[192], whole[SHA256_SIZE], single[SHA256_SIZE];
     for (size_t i = 0; i < sizeof bytes; i++)
@@ -58,7 +61,8 @@ static void every_length_up_to_three_blocks_agrees_with_one_byte_at_a_time(void 
     }
 }
 
-static void both_compressions_agree(void **state) {
+static void both_compressions_agree(void **state)
+{
     (void)state;
     uint8_t bytes[64 * 5];
     uint32_t plain[8], fast[8];
@@ -71,7 +75,8 @@ static void both_compressions_agree(void **state) {
     assert_memory_equal(plain, fast, sizeof plain);
 }
 
-int main(void) {
+int main(void)
+{
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(published_digests),
         cmocka_unit_test(a_million_letters_in_uneven_pieces),

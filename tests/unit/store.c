@@ -21,7 +21,8 @@ static struct fixture f;
  */
 static const enum query STAND_IN = QUERY_job_list;
 
-static void stand_in(struct pg *pg, const char *sql) {
+static void stand_in(struct pg *pg, const char *sql)
+{
     struct buf text = {0};
     const char *name = query_text(STAND_IN)->name;
     if (pg->prepared[STAND_IN])
@@ -32,7 +33,8 @@ static void stand_in(struct pg *pg, const char *sql) {
     buf_free(&text);
 }
 
-static struct pg *take(void) {
+static struct pg *take(void)
+{
     struct pg *pg = NULL;
     int64_t give_up = pg_deadline(5000);
     while (pool_take(f.pool, 0, &pg, &f.err) < 0 && clock_mono_ns() < give_up)
@@ -42,14 +44,16 @@ static struct pg *take(void) {
 }
 
 /* Runs SQL that a statement of the program would not; 0 or -1 with f.err. */
-static int script(const char *sql) {
+static int script(const char *sql)
+{
     struct pg *pg = take();
     int status = pg_script(pg, sql, &f.err);
     pool_give(f.pool, pg);
     return status;
 }
 
-static void parameters_and_results_keep_their_values(void **state) {
+static void parameters_and_results_keep_their_values(void **state)
+{
     (void)state;
     struct pg *pg = take();
     struct pg_params p = {0};
@@ -84,7 +88,8 @@ static void parameters_and_results_keep_their_values(void **state) {
 }
 
 /* Fills one array of each type with `n` rows; the second row is null where the type allows. */
-static void fill(struct pg_array a[6], int n) {
+static void fill(struct pg_array a[6], int n)
+{
     static const enum pg_type types[6] = {PG_UUID, PG_TEXT, PG_INT2, PG_INT8, PG_BOOL, PG_BYTEA};
     for (int i = 0; i < 6; i++)
         pg_array_start(&a[i], types[i]);
@@ -99,7 +104,8 @@ static void fill(struct pg_array a[6], int n) {
     }
 }
 
-static void arrays_unnest_to_their_rows(void **state) {
+static void arrays_unnest_to_their_rows(void **state)
+{
     (void)state;
     struct pg *pg = take();
     struct pg_array a[6] = {0};
@@ -130,7 +136,8 @@ static void arrays_unnest_to_their_rows(void **state) {
     pool_give(f.pool, pg);
 }
 
-static void a_nul_and_missing_memory_are_told(void **state) {
+static void a_nul_and_missing_memory_are_told(void **state)
+{
     (void)state;
     struct pg *pg = take();
     struct pg_params p = {0};
@@ -148,13 +155,15 @@ static void a_nul_and_missing_memory_are_told(void **state) {
     pool_give(f.pool, pg);
 }
 
-static int count_rows(const struct pg_result *r, void *context, struct err *err) {
+static int count_rows(const struct pg_result *r, void *context, struct err *err)
+{
     int64_t *sum = context;
     *sum += pg_int(r, 0, 0);
     return *sum > 5000000 ? err_set(err, ERR_CANCELLED, "enough") : 0;
 }
 
-static void a_stream_gives_each_row_and_can_be_ended(void **state) {
+static void a_stream_gives_each_row_and_can_be_ended(void **state)
+{
     (void)state;
     struct pg *pg = take();
     struct pg_params p = {0};
@@ -170,7 +179,8 @@ static void a_stream_gives_each_row_and_can_be_ended(void **state) {
     pool_give(f.pool, pg);
 }
 
-static void sqlstates_have_their_meaning(void **state) {
+static void sqlstates_have_their_meaning(void **state)
+{
     (void)state;
     assert_int_equal(sqlstate_code("40001"), ERR_DATABASE_CONFLICT);
     assert_int_equal(sqlstate_code("40P01"), ERR_DATABASE_CONFLICT);
@@ -191,7 +201,8 @@ static void sqlstates_have_their_meaning(void **state) {
     assert_int_equal(script("DROP TABLE child, parent"), 0);
 }
 
-static void a_statement_past_its_deadline_closes_the_connection(void **state) {
+static void a_statement_past_its_deadline_closes_the_connection(void **state)
+{
     (void)state;
     struct pg *pg = take();
     pg_set_deadline(pg, pg_deadline(50));
@@ -205,7 +216,8 @@ static void a_statement_past_its_deadline_closes_the_connection(void **state) {
 }
 
 /* The connection of a stopped backend gets no answer; others do, and it is one of the others after SIGCONT. */
-static void a_frozen_backend_is_given_up_in_time(void **state) {
+static void a_frozen_backend_is_given_up_in_time(void **state)
+{
     (void)state;
     struct pg *pg = take();
     int pid = pg_backend_pid(pg);
@@ -220,7 +232,8 @@ static void a_frozen_backend_is_given_up_in_time(void **state) {
 }
 
 /* A stopped postmaster accepts no session: connecting, too, ends in time. */
-static void a_frozen_server_is_given_up_while_connecting(void **state) {
+static void a_frozen_server_is_given_up_while_connecting(void **state)
+{
     (void)state;
     struct pg_options o = {.conninfo = cluster_conninfo(f.cluster)};
     struct pg *pg = NULL;
@@ -233,7 +246,8 @@ static void a_frozen_server_is_given_up_while_connecting(void **state) {
     pg_close(pg);
 }
 
-static void a_pool_is_bounded_and_says_so(void **state) {
+static void a_pool_is_bounded_and_says_so(void **state)
+{
     (void)state;
     struct pg *all[3], *more;
     for (int i = 0; i < 3; i++)
@@ -245,7 +259,8 @@ static void a_pool_is_bounded_and_says_so(void **state) {
     assert_int_equal(script("SELECT 1"), 0);
 }
 
-static void a_connection_within_a_transaction_is_not_kept(void **state) {
+static void a_connection_within_a_transaction_is_not_kept(void **state)
+{
     (void)state;
     struct pg *pg = take();
     int pid = pg_backend_pid(pg);
@@ -260,7 +275,8 @@ static void a_connection_within_a_transaction_is_not_kept(void **state) {
         pool_give(f.pool, all[i]);
 }
 
-static void a_server_that_is_away_is_refused_at_once_and_found_again(void **state) {
+static void a_server_that_is_away_is_refused_at_once_and_found_again(void **state)
+{
     (void)state;
     struct pool *pool;
     struct pg *pg;
@@ -275,19 +291,22 @@ static void a_server_that_is_away_is_refused_at_once_and_found_again(void **stat
     pool_free(pool);
 }
 
-static int end_own_backend(const char *sql) {
+static int end_own_backend(const char *sql)
+{
     struct pg *pg = take();
     int status = pg_script(pg, sql, &f.err);
     pool_give(f.pool, pg);
     return status;
 }
 
-static int increment(struct pg *pg, void *context, struct err *err) {
+static int increment(struct pg *pg, void *context, struct err *err)
+{
     ++*(int *)context;
     return pg_script(pg, "UPDATE counter SET n = n + 1", err);
 }
 
-static void idle_connections_of_a_restarted_server_are_replaced(void **state) {
+static void idle_connections_of_a_restarted_server_are_replaced(void **state)
+{
     (void)state;
     int runs = 0;
     struct pg *all[3];
@@ -310,25 +329,29 @@ static void idle_connections_of_a_restarted_server_are_replaced(void **state) {
     buf_free(&text);
 }
 
-static int collide_twice(struct pg *pg, void *context, struct err *err) {
+static int collide_twice(struct pg *pg, void *context, struct err *err)
+{
     int *runs = context;
     if (increment(pg, context, err) < 0)
         return -1;
     return *runs > 2 ? 0 : pg_script(pg, "DO $$ BEGIN RAISE EXCEPTION 'again' USING ERRCODE = '40001'; END $$", err);
 }
 
-static int refuse(struct pg *pg, void *context, struct err *err) {
+static int refuse(struct pg *pg, void *context, struct err *err)
+{
     increment(pg, context, err);
     return err_set(err, ERR_NOT_READY, "not yet");
 }
 
-static int swallow_failure(struct pg *pg, void *context, struct err *err) {
+static int swallow_failure(struct pg *pg, void *context, struct err *err)
+{
     increment(pg, context, err);
     pg_script(pg, "SELECT 1 / 0", err);
     return 0;
 }
 
-static int64_t counter(void) {
+static int64_t counter(void)
+{
     struct pg *pg = take();
     struct pg_result *r;
     stand_in(pg, "SELECT n FROM counter");
@@ -339,7 +362,8 @@ static int64_t counter(void) {
     return n;
 }
 
-static void transactions_commit_retry_and_roll_back(void **state) {
+static void transactions_commit_retry_and_roll_back(void **state)
+{
     (void)state;
     int runs = 0;
     assert_int_equal(
@@ -356,7 +380,8 @@ static void transactions_commit_retry_and_roll_back(void **state) {
     assert_int_equal(counter(), 1);
 }
 
-static void query_json_copies_and_finds_nothing(void **state) {
+static void query_json_copies_and_finds_nothing(void **state)
+{
     (void)state;
     struct buf out = {0};
     struct pg_params p = {0};
@@ -375,11 +400,13 @@ static void query_json_copies_and_finds_nothing(void **state) {
     buf_free(&out);
 }
 
-static struct migration migration(int version, const char *name, const char *sql) {
+static struct migration migration(int version, const char *name, const char *sql)
+{
     return (struct migration){version, name, sql, strlen(sql)};
 }
 
-static void migrations_are_applied_once_and_refused_when_changed(void **state) {
+static void migrations_are_applied_once_and_refused_when_changed(void **state)
+{
     (void)state;
     struct migration list[2] = {migration(1, "one", "CREATE TABLE one (a int)"),
                                 migration(2, "two", "CREATE TABLE two (a int)")};
@@ -403,7 +430,8 @@ static void migrations_are_applied_once_and_refused_when_changed(void **state) {
     assert_int_equal(script("DROP TABLE one, two, schema_migration"), 0);
 }
 
-static void a_failing_migration_leaves_nothing_of_itself(void **state) {
+static void a_failing_migration_leaves_nothing_of_itself(void **state)
+{
     (void)state;
     struct migration list[2] = {migration(1, "good", "CREATE TABLE good (a int)"),
                                 migration(2, "bad", "CREATE TABLE bad (a int); SELECT 1 / 0")};
@@ -417,7 +445,8 @@ static void a_failing_migration_leaves_nothing_of_itself(void **state) {
     assert_int_equal(script("DROP TABLE good, schema_migration"), 0);
 }
 
-static void the_programs_own_migrations_apply(void **state) {
+static void the_programs_own_migrations_apply(void **state)
+{
     (void)state;
     struct pg *pg = take();
     int applied, count;
@@ -428,19 +457,22 @@ static void the_programs_own_migrations_apply(void **state) {
     pool_give(f.pool, pg);
 }
 
-static int set_up(void **state) {
+static int set_up(void **state)
+{
     (void)state;
     fixture_start(&f);
     return 0;
 }
 
-static int tear_down(void **state) {
+static int tear_down(void **state)
+{
     (void)state;
     fixture_stop(&f);
     return 0;
 }
 
-int main(void) {
+int main(void)
+{
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(parameters_and_results_keep_their_values),
         cmocka_unit_test(arrays_unnest_to_their_rows),

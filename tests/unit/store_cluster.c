@@ -15,11 +15,13 @@
 
 static struct fixture f;
 
-static void path_of(const char *name, char path[PLACE_PATH]) {
+static void path_of(const char *name, char path[PLACE_PATH])
+{
     snprintf(path, PLACE_PATH, "%s/data/%s", f.folder, name);
 }
 
-static bool answers(void) {
+static bool answers(void)
+{
     struct pg_options o = {.conninfo = cluster_conninfo(f.cluster)};
     struct pg *pg = NULL;
     bool good = pg_open(&o, pg_deadline(5000), &pg, &f.err) == 0 && pg_script(pg, "SELECT 1", &f.err) == 0;
@@ -27,14 +29,16 @@ static bool answers(void) {
     return good;
 }
 
-static int start_and_wait(void) {
+static int start_and_wait(void)
+{
     f.cluster = NULL;
     if (cluster_start(&f.config, &f.cluster, &f.err) < 0)
         return -1;
     return cluster_wait_ready(f.cluster, 60000, &f.err);
 }
 
-static int keep(const char *sql) {
+static int keep(const char *sql)
+{
     struct pg_options o = {.conninfo = cluster_conninfo(f.cluster)};
     struct pg *pg = NULL;
     int status = pg_open(&o, pg_deadline(5000), &pg, &f.err);
@@ -44,7 +48,8 @@ static int keep(const char *sql) {
     return status;
 }
 
-static void it_keeps_what_was_written_over_a_restart(void **state) {
+static void it_keeps_what_was_written_over_a_restart(void **state)
+{
     (void)state;
     assert_int_equal(keep("CREATE TABLE kept (a int); INSERT INTO kept VALUES (7)"), 0);
     cluster_stop(f.cluster);
@@ -52,7 +57,8 @@ static void it_keeps_what_was_written_over_a_restart(void **state) {
     assert_int_equal(keep("DO $$ BEGIN ASSERT (SELECT a FROM kept) = 7; END $$"), 0);
 }
 
-static void its_settings_keep_data_safe_and_others_out(void **state) {
+static void its_settings_keep_data_safe_and_others_out(void **state)
+{
     (void)state;
     char path[PLACE_PATH];
     struct stat s;
@@ -67,7 +73,8 @@ static void its_settings_keep_data_safe_and_others_out(void **state) {
     assert_int_not_equal(s.st_uid, 0);
 }
 
-static void others_find_it_while_it_runs(void **state) {
+static void others_find_it_while_it_runs(void **state)
+{
     (void)state;
     char conninfo[CLUSTER_CONNINFO];
     assert_int_equal(cluster_find(&f.config, conninfo, sizeof conninfo, &f.err), 0);
@@ -79,7 +86,8 @@ static void others_find_it_while_it_runs(void **state) {
     assert_int_equal(start_and_wait(), 0);
 }
 
-static void a_second_supervisor_is_refused(void **state) {
+static void a_second_supervisor_is_refused(void **state)
+{
     (void)state;
     struct cluster *second = NULL;
     assert_int_equal(cluster_start(&f.config, &second, &f.err), -1);
@@ -88,7 +96,8 @@ static void a_second_supervisor_is_refused(void **state) {
     assert_true(answers());
 }
 
-static void a_killed_server_is_started_again(void **state) {
+static void a_killed_server_is_started_again(void **state)
+{
     (void)state;
     struct err event;
     pid_t before = cluster_pid(f.cluster);
@@ -108,7 +117,8 @@ static void a_killed_server_is_started_again(void **state) {
 
 /* Puts the number of a live process that is no server into postmaster.pid, as a crash and a reused number would. The
  * process belongs to the cluster's user, so PostgreSQL by itself would refuse for ever. */
-static void write_stale_pid(pid_t pid, const char *saved) {
+static void write_stale_pid(pid_t pid, const char *saved)
+{
     char path[PLACE_PATH];
     path_of("pg/postmaster.pid", path);
     FILE *file = fopen(path, "w");
@@ -117,7 +127,8 @@ static void write_stale_pid(pid_t pid, const char *saved) {
     fclose(file);
 }
 
-static void read_pid_file(char *text, size_t room) {
+static void read_pid_file(char *text, size_t room)
+{
     char path[PLACE_PATH];
     path_of("pg/postmaster.pid", path);
     FILE *file = fopen(path, "r");
@@ -126,7 +137,8 @@ static void read_pid_file(char *text, size_t room) {
     fclose(file);
 }
 
-static pid_t fork_bystander(void) {
+static pid_t fork_bystander(void)
+{
     char path[PLACE_PATH];
     struct stat s;
     path_of("pg", path);
@@ -142,7 +154,8 @@ static pid_t fork_bystander(void) {
 }
 
 /* Until exec is done, /proc/PID/exe is still this program; either way it is no server. */
-static void a_stale_pid_file_of_a_live_bystander_does_not_stop_it(void **state) {
+static void a_stale_pid_file_of_a_live_bystander_does_not_stop_it(void **state)
+{
     (void)state;
     char text[2048], path[PLACE_PATH];
     pid_t judged;
@@ -160,7 +173,8 @@ static void a_stale_pid_file_of_a_live_bystander_does_not_stop_it(void **state) 
     assert_true(good);
 }
 
-static void a_stale_pid_file_of_a_dead_process_does_not_stop_it(void **state) {
+static void a_stale_pid_file_of_a_dead_process_does_not_stop_it(void **state)
+{
     (void)state;
     char text[2048];
     read_pid_file(text, sizeof text);
@@ -174,7 +188,8 @@ static void a_stale_pid_file_of_a_dead_process_does_not_stop_it(void **state) {
 }
 
 /* A supervisor that is killed takes the server with it, and the next one waits for that. */
-static void a_killed_supervisor_leaves_no_server_behind(void **state) {
+static void a_killed_supervisor_leaves_no_server_behind(void **state)
+{
     (void)state;
     int ends[2];
     cluster_stop(f.cluster);
@@ -199,7 +214,8 @@ static void a_killed_supervisor_leaves_no_server_behind(void **state) {
     assert_int_not_equal(cluster_pid(f.cluster), server);
 }
 
-static void it_gives_up_after_five_deaths_and_says_why(void **state) {
+static void it_gives_up_after_five_deaths_and_says_why(void **state)
+{
     (void)state;
     struct err event;
     enum cluster_state now;
@@ -220,7 +236,8 @@ static void it_gives_up_after_five_deaths_and_says_why(void **state) {
 }
 
 /* Writes `text` to a file and gives what was there. */
-static void exchange(const char *path, const char *text, char before[16]) {
+static void exchange(const char *path, const char *text, char before[16])
+{
     FILE *file = fopen(path, "r+");
     assert_non_null(file);
     before[fread(before, 1, 15, file)] = '\0';
@@ -231,7 +248,8 @@ static void exchange(const char *path, const char *text, char before[16]) {
 }
 
 /* Once when the version of the cluster is not installed, and once when a folder of programs is insisted on. */
-static void another_major_version_is_refused_untouched(void **state) {
+static void another_major_version_is_refused_untouched(void **state)
+{
     (void)state;
     char path[PLACE_PATH], before[16] = "", after[16] = "", *bin_dir = f.config.postgres_bin_dir;
     struct place place;
@@ -253,7 +271,8 @@ static void another_major_version_is_refused_untouched(void **state) {
     assert_int_equal(start_and_wait(), 0);
 }
 
-static void an_interrupted_first_start_is_begun_again(void **state) {
+static void an_interrupted_first_start_is_begun_again(void **state)
+{
     (void)state;
     struct fixture g = {0};
     char path[PLACE_PATH];
@@ -270,7 +289,8 @@ static void an_interrupted_first_start_is_begun_again(void **state) {
     fixture_delete(&g);
 }
 
-static void a_path_too_long_for_a_socket_falls_back(void **state) {
+static void a_path_too_long_for_a_socket_falls_back(void **state)
+{
     (void)state;
     struct place p = {0};
     struct stat s;
@@ -291,20 +311,23 @@ static void a_path_too_long_for_a_socket_falls_back(void **state) {
     assert_int_equal(rmdir(p.socket_dir), 0);
 }
 
-static int set_up(void **state) {
+static int set_up(void **state)
+{
     (void)state;
     fixture_config(&f);
     fixture_must(&f, start_and_wait());
     return 0;
 }
 
-static int tear_down(void **state) {
+static int tear_down(void **state)
+{
     (void)state;
     fixture_stop(&f);
     return 0;
 }
 
-int main(void) {
+int main(void)
+{
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(it_keeps_what_was_written_over_a_restart),
         cmocka_unit_test(its_settings_keep_data_safe_and_others_out),

@@ -15,7 +15,8 @@ static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static int heard[LISTEN_LOST + 1];
 static char last[64];
 
-static void note(enum listen_channel channel, const char *payload, void *context) {
+static void note(enum listen_channel channel, const char *payload, void *context)
+{
     (void)context;
     pthread_mutex_lock(&lock);
     heard[channel]++;
@@ -23,28 +24,32 @@ static void note(enum listen_channel channel, const char *payload, void *context
     pthread_mutex_unlock(&lock);
 }
 
-static int count_of(enum listen_channel channel) {
+static int count_of(enum listen_channel channel)
+{
     pthread_mutex_lock(&lock);
     int n = heard[channel];
     pthread_mutex_unlock(&lock);
     return n;
 }
 
-static bool reaches(enum listen_channel channel, int n) {
+static bool reaches(enum listen_channel channel, int n)
+{
     int64_t give_up = pg_deadline(20000);
     while (count_of(channel) < n && clock_mono_ns() < give_up)
         clock_sleep_ns(5000000);
     return count_of(channel) >= n;
 }
 
-static void run_script(const char *sql) {
+static void run_script(const char *sql)
+{
     struct pg *pg;
     assert_int_equal(pool_take(f.pool, 0, &pg, &f.err), 0);
     assert_int_equal(pg_script(pg, sql, &f.err), 0);
     pool_give(f.pool, pg);
 }
 
-static void it_hears_reconnects_and_hears_again(void **state) {
+static void it_hears_reconnects_and_hears_again(void **state)
+{
     (void)state;
     struct listener *l;
     assert_int_equal(listen_start(cluster_conninfo(f.cluster), note, NULL, &l, &f.err), 0);
@@ -64,7 +69,8 @@ static void it_hears_reconnects_and_hears_again(void **state) {
     listen_stop(l);
 }
 
-static void it_stops_while_there_is_no_server(void **state) {
+static void it_stops_while_there_is_no_server(void **state)
+{
     (void)state;
     struct listener *l;
     int before = count_of(LISTEN_LOST);
@@ -73,19 +79,22 @@ static void it_stops_while_there_is_no_server(void **state) {
     listen_stop(l);
 }
 
-static int set_up(void **state) {
+static int set_up(void **state)
+{
     (void)state;
     fixture_start(&f);
     return 0;
 }
 
-static int tear_down(void **state) {
+static int tear_down(void **state)
+{
     (void)state;
     fixture_stop(&f);
     return 0;
 }
 
-int main(void) {
+int main(void)
+{
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(it_hears_reconnects_and_hears_again),
         cmocka_unit_test(it_stops_while_there_is_no_server),
