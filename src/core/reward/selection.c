@@ -8,6 +8,10 @@
 
 enum { RIDGE_FOLDS = 3, WORSE_IN_A_ROW = 2 };
 
+/* A ridge is worse when it loses this much held-out log-likelihood per comparison; less is noise where all heads are
+ * still flat. */
+static const double CLEARLY_WORSE = 0.005;
+
 static const struct effort ridge_effort = {1, 40, 1e-5}, null_effort = {2, 40, 1e-5};
 
 /* One fold of the ridge search, with the states that the next ridge starts from. */
@@ -59,7 +63,7 @@ static int try_ridge(struct study *st, struct ridge_fold *f, int k, double ridge
     return study_task_done(st, err);
 }
 
-/* The grid from the top down; stops when both figures have been falling for a while. */
+/* The grid from the top down; stops when both figures have been clearly worse than their best for a while. */
 static int walk_grid(struct study *st, struct ridge_fold *folds, int n, int tested, double *scratch, struct fit *fit,
                      struct err *err)
 {
@@ -71,7 +75,8 @@ static int walk_grid(struct study *st, struct ridge_fold *folds, int n, int test
             if (try_ridge(st, &folds[i], k, ridge, scratch, &pooled, &mixture, err) < 0)
                 return -1;
         fit->ridge_path[fit->ridges++] = (struct fit_ridge){ridge, pooled / tested, mixture / tested};
-        worse = pooled < best_pooled && mixture < best_mixture ? worse + 1 : 0;
+        double slack = CLEARLY_WORSE * tested;
+        worse = pooled < best_pooled - slack && mixture < best_mixture - slack ? worse + 1 : 0;
         if (pooled > best_pooled) {
             best_pooled = pooled;
             fit->ridge_pooled = ridge;
