@@ -80,7 +80,8 @@ static int listen_on(struct upkeep *u, struct pg *pg, struct err *err)
     while (!atomic_load(&u->stopping)) {
         struct heard heard = {u->api, false};
         pg_set_deadline(pg, pg_deadline(CONNECT_MS));
-        if (pg_notifications(pg, hear, &heard, err) < 0)
+        /* The empty statement is a probe: a frozen server says nothing, and its silence would pass for no news. */
+        if (pg_script(pg, "SELECT", err) < 0 || pg_notifications(pg, hear, &heard, err) < 0)
             return -1;
         if (heard.tokens && tokens_reload(u->api->tokens, u->api->pool, err) < 0)
             return -1;

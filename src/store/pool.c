@@ -18,7 +18,7 @@ struct pool {
     pthread_cond_t given; /* a connection came back, or a place came free */
     struct pg *idle[POOL_MOST];
     int idles, open;       /* open counts idle and taken ones */
-    bool was_connected;    /* ever: what comes after is a reconnection */
+    int lost;              /* connections that were lost and not yet made again */
     bool trying;           /* while failures > 0, one thread tries at a time */
     int failures;          /* since the last connection that worked */
     int64_t not_before_ns; /* no attempt before this */
@@ -126,9 +126,10 @@ static int connect_one(struct pool *pool, int64_t deadline_ns, struct pg **ret, 
         pthread_cond_broadcast(&pool->given);
         return -1;
     }
-    if (pool->was_connected && (pool->failures > 0 || pool->open == 1))
+    if (pool->lost > 0) {
+        pool->lost--;
         metric_add(METRIC_DATABASE_RECONNECTS, 1);
-    pool->was_connected = true;
+    }
     pool->failures = 0;
     return 0;
 }
@@ -147,6 +148,7 @@ static struct pg *take_idle(struct pool *pool)
             return pg;
         pg_close(pg);
         pool->open--;
+        pool->lost++;
     }
     return NULL;
 }
@@ -181,6 +183,7 @@ void pool_give(struct pool *pool, struct pg *pg)
         pool->failures = 0;
     } else {
         pool->open--;
+        pool->lost++;
         if (pg_missed(pg))
             note_failure(pool);
     }

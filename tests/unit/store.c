@@ -299,6 +299,35 @@ static int end_own_backend(const char *sql)
     return status;
 }
 
+static void note_payload(const char *channel, const char *payload, void *context)
+{
+    char *heard = context;
+    snprintf(heard + strlen(heard), 64 - strlen(heard), "%s:%s;", channel, payload);
+}
+
+static void notifications_arrive_until_the_connection_is_lost(void **state)
+{
+    (void)state;
+    char heard[64] = "", kill_it[64];
+    struct pg *pg = take();
+    assert_int_equal(pg_script(pg, "LISTEN one; LISTEN two", &f.err), 0);
+    assert_int_equal(script("NOTIFY one, 'x'; NOTIFY three, 'y'; NOTIFY two"), 0);
+    for (int64_t give_up = pg_deadline(10000); strlen(heard) < 11 && clock_mono_ns() < give_up;) {
+        struct pollfd p = {.fd = pg_socket(pg), .events = POLLIN};
+        poll(&p, 1, 100);
+        assert_int_equal(pg_notifications(pg, note_payload, heard, &f.err), 0);
+    }
+    assert_string_equal(heard, "one:x;two:;");
+    snprintf(kill_it, sizeof kill_it, "SELECT pg_terminate_backend(%d, 5000)", pg_backend_pid(pg));
+    assert_int_equal(script(kill_it), 0);
+    int status = 0;
+    for (int64_t give_up = pg_deadline(10000); status == 0 && clock_mono_ns() < give_up;)
+        status = pg_notifications(pg, note_payload, heard, &f.err);
+    assert_int_equal(status, -1);
+    assert_int_equal(f.err.code, ERR_DATABASE_DOWN);
+    pool_give(f.pool, pg);
+}
+
 static int increment(struct pg *pg, void *context, struct err *err)
 {
     ++*(int *)context;
@@ -486,6 +515,7 @@ int main(void)
         cmocka_unit_test(a_connection_within_a_transaction_is_not_kept),
         cmocka_unit_test(a_server_that_is_away_is_refused_at_once_and_found_again),
         cmocka_unit_test(idle_connections_of_a_restarted_server_are_replaced),
+        cmocka_unit_test(notifications_arrive_until_the_connection_is_lost),
         cmocka_unit_test(transactions_commit_retry_and_roll_back),
         cmocka_unit_test(query_json_copies_and_finds_nothing),
         cmocka_unit_test(migrations_are_applied_once_and_refused_when_changed),
