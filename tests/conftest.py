@@ -1,5 +1,6 @@
 """What the pytest files share. `cluster`: one private PostgreSQL per test run, reached by a unix socket; `empty_database`: a
-new empty database in it; `database`: a new database with the schema of the program. All three are libpq strings or give them."""
+new empty database in it; `database`: a new database with the schema of the program. All three are libpq strings or give them.
+`daemon`: a running `egalign serve`; `start_daemon` starts others."""
 import itertools
 import os
 import pathlib
@@ -10,6 +11,8 @@ import tempfile
 
 import psycopg2
 import pytest
+
+from daemon import Daemon
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 FLAVOUR = os.environ.get("FLAVOUR", "release")
@@ -116,3 +119,30 @@ def migrated_template(cluster, program):
 @pytest.fixture
 def database(cluster, migrated_template):
     return cluster.create(migrated_template)
+
+
+@pytest.fixture(scope="session")
+def start_daemon(program):
+    """start_daemon(database, *options, workers=0): a Daemon that is ended with the session, if the test has not."""
+    started = []
+
+    def start(database, *options, workers=0):
+        folder = tempfile.mkdtemp(prefix="egalign-serve-", dir="/tmp")
+        started.append((None, folder))
+        daemon = Daemon(program, database, folder, *options, workers=workers)
+        started[-1] = (daemon, folder)
+        return daemon
+
+    yield start
+    for daemon, folder in started:
+        if daemon:
+            daemon.stop()
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture
+def daemon(start_daemon, database):
+    """A daemon on a fresh database, ready, without workers."""
+    made = start_daemon(database).ready()
+    yield made
+    made.stop()

@@ -12,7 +12,7 @@ const struct schema schemas[] = {
     {"Version", "What this program is.", "version string; revision string"},
     {"Project", "A collection of items, annotators and comparisons.",
      "id uuid; name string; title string; refit_after_comparisons integer; refit_after_seconds integer; "
-     "fit_options object; published_fit uuid?; created_at time; counts? object"},
+     "fit_options object; published_fit uuid?; created_at time"},
     PAGE_OF("ProjectPage", "Project"),
     {"Response", "A candidate response to the prompt of an item.", "id uuid; text string; policy string?"},
     {"Message", "One turn of a conversation.", "role string; content string"},
@@ -21,38 +21,55 @@ const struct schema schemas[] = {
     PAGE_OF("ItemPage", "Item"),
     {"Annotator", "A person who judges, by pseudonym.",
      "id uuid; name string; created_at time; comparisons integer; by_outcome object; retracted integer; "
-     "last_judged_at time?"},
+     "last_received_at time?"},
     PAGE_OF("AnnotatorPage", "Annotator"),
     {"Acknowledgement", "A comparison that is committed, with the ids that its content stands for.",
      "id uuid; annotator uuid; item uuid; a uuid; b uuid; replayed boolean"},
     {"BatchReport", "What became of the lines of a batch.",
      "accepted integer; duplicate integer; rejected integer; errors? [LineError]"},
-    {"RecordedComparison", "A recorded judgement.",
-     "id uuid; annotator any; item uuid; a any; b any; prompt? string/[Message]; outcome a|b|tie|both_bad|skip; "
-     "strength? integer?; shown_first? a|b/null; duration_ms? integer?; skip_reason? string?; reasons? [string]?; "
-     "meta? object?; created_at? time?; received_at time; retracted_at time?; annotator_id? uuid"},
+    {"RecordedComparison", "A recorded judgement; with `inline=true` it carries its texts.",
+     "id uuid; annotator string; item uuid; a uuid/Response; b uuid/Response; prompt? string/[Message]; "
+     "outcome a|b|tie|both_bad|skip; strength integer?; shown_first a|b/null; duration_ms integer?; "
+     "skip_reason string?; reasons [string]?; meta object?; created_at time?; received_at time; retracted_at time?"},
     PAGE_OF("ComparisonPage", "RecordedComparison"),
-    {"Fit", "One mixture of groups with its evidence.",
+    {"Fit", "One mixture of groups with its evidence. Lists leave out what is long.",
      "id uuid; job uuid; state queued|running|done|failed|cancelled; created_at time; published_at time?; "
      "is_published boolean; options object; watermark integer?; comparisons integer?; annotators integer?; k integer?; "
-     "verdict string?; encoder string?; ridge number?; seed integer?; threads integer?; blas string?; "
-     "code_version string?; evidence? any; summary? object?; warnings? any; groups? [Group]; lineage_events? any"},
+     "verdict string?; encoder string?; ridge number?; seed integer?; warnings [any]?; data_digest? string?; "
+     "threads? integer?; blas? string?; code_version? string?; evidence? any; summary? object?; groups? [Group]; "
+     "lineage_events? [LineageEvent]"},
+    {"LineageEvent", "How groups came from those of the fit before, where it is not one to one.",
+     "kind string; before [uuid]; after [uuid]; share number?"},
     PAGE_OF("FitPage", "Fit"),
     {"Group", "A group of taste: a component of a fit, with an id that survives refits.",
-     "id uuid; name string; colour integer; fit? uuid; ordinal integer; weight number; size integer; "
-     "stability number?; summary object"},
+     "id uuid; name string; colour integer; fit uuid; ordinal integer; weight number; size integer; "
+     "stability number?; summary object; first_seen_at time"},
     {"GroupList", "The groups of the published fit.", "fit uuid?; items [Group]; next_cursor string?"},
     {"Membership", "Which group an annotator is in, by the published fit.",
      "annotator uuid; name string; group uuid?; posterior [number]; comparisons integer"},
-    PAGE_OF("MembershipPage", "Membership"),
-    {"WinRates", "How each group fares under the published fit; before the first, what is missing.",
-     "status string; groups? any"},
+    {"MembershipPage", "A page of a list.", "fit uuid?; items [Membership]; next_cursor string?"},
+    {"Proportion", "A share with its Wilson interval of 95 %.", "n number; rate number?; low number; high number"},
+    {"Accuracy", "Held-out accuracy of the group's reward and of the single reward for all.",
+     "group Proportion; single Proportion"},
+    {"WinRateGroup", "A group and how well it is served.",
+     "id uuid; ordinal integer; name string; colour integer; weight number; size integer; worst_off boolean; "
+     "accuracy Accuracy"},
+    {"Meeting", "How often one policy's responses won over another's in a group.",
+     "group uuid; policy string; opponent string; wins integer; ties integer; n number; rate number?; low number; "
+     "high number"},
+    {"WorstOff", "The group that a policy serves worst.",
+     "policy string; group uuid; n number; rate number?; low number; high number"},
+    {"WinRates", "How each group fares under the published fit; before the first, what there is and what is missing.",
+     "status ok|one_group_suffices|insufficient_data; project string; fit_id uuid?; as_of time?; k integer; "
+     "reason string?; comparisons integer; annotators integer; unassigned? integer; interval? string; missing? object; "
+     "job? object?; groups [WinRateGroup]; accuracy? Accuracy; policies [string]; policies_left_out? integer; "
+     "win_rates [Meeting]; worst_off [WorstOff]"},
     {"Attempt", "A start of a job and how it ended.",
      "attempt integer; worker string; started_at time; ended_at time?; reason string?"},
     {"Job", "Work for a worker.",
-     "id uuid; project? string; kind string; options object; state queued|running|done|failed|cancelled; fit uuid?; "
+     "id uuid; project string; kind string; options object; state queued|running|done|failed|cancelled; fit uuid?; "
      "stage string; progress number; metrics object; error object?; cancel_requested boolean; created_at time; "
-     "started_at time?; finished_at time?; attempts? any"},
+     "started_at time?; finished_at time?; attempts? [Attempt]"},
     PAGE_OF("JobPage", "Job"),
     {"LogLine", "What a job said.", "line integer; at time; level info|warning|error; message string"},
     {"LogPage", "A part of the log of a job.", "items [LogLine]; next_cursor integer?"},
