@@ -30,6 +30,7 @@ void rowset_start(struct rowset *rows); /* empties it; memory is kept */
 void rowset_free(struct rowset *rows);
 int rowset_count(const struct rowset *rows); /* comparisons */
 
+/* Add one row: a comparison, or what it refers to. */
 void rowset_add_comparison(struct rowset *rows, const struct judgement *j, long line);
 void rowset_add_annotator(struct rowset *rows, const struct judgement *j);
 void rowset_add_item(struct rowset *rows, const struct judgement *j);
