@@ -37,7 +37,8 @@ static struct uuid project;
 static bool unique;
 static uint64_t seed;
 
-static void must(int status) {
+static void must(int status)
+{
     if (status >= 0)
         return;
     fprintf(stderr, "ingest_store: %s\n", err.message);
@@ -50,7 +51,8 @@ struct row {
     char name[16], prompt[TEXT], a[TEXT], b[TEXT];
 };
 
-static void fill(char *text, struct rng *r, long number) {
+static void fill(char *text, struct rng *r, long number)
+{
     static const char *const words[] = {"river", "answer", "because", "the",   "of",
                                         "light", "people", "often",   "small", "is"};
     size_t length = (size_t)snprintf(text, TEXT, "%ld", number);
@@ -59,7 +61,8 @@ static void fill(char *text, struct rng *r, long number) {
 }
 
 /* Row `i` of the run: new texts, or one of a hundred prompts with four answers each. */
-static void make_row(long i, struct row *ret) {
+static void make_row(long i, struct row *ret)
+{
     struct rng r;
     long topic = unique ? i : i % REPEATED, pair = unique ? 0 : i / REPEATED % 2;
     rng_init(&r, seed, (uint64_t)topic * 2 + (uint64_t)pair);
@@ -70,7 +73,8 @@ static void make_row(long i, struct row *ret) {
     fill(ret->prompt, &r, topic);
 }
 
-static void make_judgement(long i, struct arena *arena, struct judgement *ret) {
+static void make_judgement(long i, struct arena *arena, struct judgement *ret)
+{
     struct row *row = arena_alloc(arena, sizeof *row);
     struct record r = {0};
     make_row(i, row);
@@ -89,14 +93,16 @@ struct usage {
     double own_us, server_us;
 };
 
-static double own_cpu_us(void) {
+static double own_cpu_us(void)
+{
     struct rusage u;
     getrusage(RUSAGE_SELF, &u);
     return (double)(u.ru_utime.tv_sec + u.ru_stime.tv_sec) * 1e6 + (double)(u.ru_utime.tv_usec + u.ru_stime.tv_usec);
 }
 
 /* Ticks of one process, and of its ended children when it is the server itself; its parent in *ret_parent. */
-static double ticks_of(int pid, bool with_children, int *ret_parent) {
+static double ticks_of(int pid, bool with_children, int *ret_parent)
+{
     char path[64], line[1024];
     long user = 0, system = 0, child_user = 0, child_system = 0;
     snprintf(path, sizeof path, "/proc/%d/stat", pid);
@@ -110,7 +116,8 @@ static double ticks_of(int pid, bool with_children, int *ret_parent) {
     return (double)(user + system + (with_children ? child_user + child_system : 0));
 }
 
-static double server_cpu_us(void) {
+static double server_cpu_us(void)
+{
     int server = (int)cluster_pid(cluster), parent;
     double ticks = ticks_of(server, true, &parent);
     DIR *proc = opendir("/proc");
@@ -124,11 +131,13 @@ static double server_cpu_us(void) {
     return ticks * 1e6 / (double)sysconf(_SC_CLK_TCK);
 }
 
-static struct usage now(void) {
+static struct usage now(void)
+{
     return (struct usage){clock_mono_ns(), own_cpu_us(), server_cpu_us()};
 }
 
-static double report(const char *what, long rows, struct usage from, double making_us) {
+static double report(const char *what, long rows, struct usage from, double making_us)
+{
     struct usage to = now();
     double seconds = (double)(to.wall_ns - from.wall_ns) / 1e9, rate = (double)rows / seconds;
     printf("%-18s %8ld rows %9.0f rows/s   own %5.1f us/row   postgres %5.1f us/row\n", what, rows, rate,
@@ -138,7 +147,8 @@ static double report(const char *what, long rows, struct usage from, double maki
 }
 
 /* What making the rows of this benchmark costs, to be taken off: the texts, not their hashes. */
-static double making_us(void) {
+static double making_us(void)
+{
     enum { SAMPLE = 20000 };
     struct row row;
     double from = own_cpu_us();
@@ -149,7 +159,8 @@ static double making_us(void) {
 
 /* ---- COPY BINARY ---- */
 
-static void must_pq(PGconn *conn, PGresult *r) {
+static void must_pq(PGconn *conn, PGresult *r)
+{
     ExecStatusType status = PQresultStatus(r);
     if (status != PGRES_COMMAND_OK && status != PGRES_TUPLES_OK && status != PGRES_COPY_IN) {
         fprintf(stderr, "ingest_store: %s\n", PQerrorMessage(conn));
@@ -158,18 +169,21 @@ static void must_pq(PGconn *conn, PGresult *r) {
     PQclear(r);
 }
 
-static void put16(struct buf *b, int value) {
+static void put16(struct buf *b, int value)
+{
     char bytes[2] = {(char)(value >> 8), (char)value};
     buf_add(b, bytes, 2);
 }
 
-static void put_field(struct buf *b, const void *bytes, size_t length) {
+static void put_field(struct buf *b, const void *bytes, size_t length)
+{
     put16(b, (int)(length >> 16));
     put16(b, (int)length & 0xFFFF);
     buf_add(b, bytes, length);
 }
 
-static void send_rows(PGconn *conn, struct buf *b, bool all) {
+static void send_rows(PGconn *conn, struct buf *b, bool all)
+{
     if (b->length > 65536 || (all && b->length > 0)) {
         if (PQputCopyData(conn, b->data, (int)b->length) != 1)
             exit(1);
@@ -177,7 +191,8 @@ static void send_rows(PGconn *conn, struct buf *b, bool all) {
     }
 }
 
-static void copy(PGconn *conn, const char *sql, long rows, void (*put)(struct buf *, long, struct arena *)) {
+static void copy(PGconn *conn, const char *sql, long rows, void (*put)(struct buf *, long, struct arena *))
+{
     static const char head[] = "PGCOPY\n\377\r\n\0\0\0\0\0\0\0\0";
     struct buf b = {0};
     struct arena arena = {0};
@@ -196,7 +211,8 @@ static void copy(PGconn *conn, const char *sql, long rows, void (*put)(struct bu
     buf_free(&b);
 }
 
-static void put_wide(struct buf *b, long i, struct arena *arena) {
+static void put_wide(struct buf *b, long i, struct arena *arena)
+{
     struct row row;
     struct uuid id;
     (void)arena;
@@ -211,7 +227,8 @@ static void put_wide(struct buf *b, long i, struct arena *arena) {
     put_field(b, "a", 1);
 }
 
-static void put_comparison(struct buf *b, long i, struct arena *arena) {
+static void put_comparison(struct buf *b, long i, struct arena *arena)
+{
     struct judgement j;
     make_judgement(i, arena, &j);
     put16(b, 8);
@@ -225,7 +242,8 @@ static void put_comparison(struct buf *b, long i, struct arena *arena) {
     put_field(b, j.digest, 16);
 }
 
-static void put_item(struct buf *b, long i, struct arena *arena) {
+static void put_item(struct buf *b, long i, struct arena *arena)
+{
     struct judgement j;
     make_judgement(i, arena, &j);
     put16(b, 3);
@@ -234,7 +252,8 @@ static void put_item(struct buf *b, long i, struct arena *arena) {
     put_field(b, j.prompt.ptr, j.prompt.len);
 }
 
-static void put_responses(struct buf *b, long i, struct arena *arena) {
+static void put_responses(struct buf *b, long i, struct arena *arena)
+{
     struct judgement j;
     make_judgement(i / 2, arena, &j);
     const struct judgement_response *response = i % 2 ? &j.b : &j.a;
@@ -244,7 +263,8 @@ static void put_responses(struct buf *b, long i, struct arena *arena) {
     put_field(b, response->text.ptr, response->text.len);
 }
 
-static double bench_copy(long rows, double making) {
+static double bench_copy(long rows, double making)
+{
     PGconn *conn = PQconnectdb(cluster_conninfo(cluster));
     must_pq(conn, PQexec(conn, "CREATE TABLE wide (seq bigint GENERATED ALWAYS AS IDENTITY, id uuid PRIMARY KEY, "
                                "annotator text, prompt text, a text, b text, outcome outcome)"));
@@ -270,7 +290,8 @@ static double bench_copy(long rows, double making) {
 
 /* ---- ingest ---- */
 
-static struct ingest *ingest_with(int writers, int group_rows) {
+static struct ingest *ingest_with(int writers, int group_rows)
+{
     struct ingest *ingest = NULL;
     struct ingest_options options = {.conninfo = cluster_conninfo(cluster),
                                      .writers = writers,
@@ -281,7 +302,8 @@ static struct ingest *ingest_with(int writers, int group_rows) {
     return ingest;
 }
 
-static double bench_batch(long rows, double making) {
+static double bench_batch(long rows, double making)
+{
     struct ingest *ingest = ingest_with(1, 500);
     struct usage from = now();
     for (long i = 0; i < rows; i += BATCH) {
@@ -315,7 +337,8 @@ static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static struct post *answered;
 static sem_t answers;
 
-static void post_done(struct ingest_entry *entry) {
+static void post_done(struct ingest_entry *entry)
+{
     struct post *post = (struct post *)entry;
     pthread_mutex_lock(&lock);
     post->next = answered;
@@ -324,7 +347,8 @@ static void post_done(struct ingest_entry *entry) {
     sem_post(&answers);
 }
 
-static struct post *next_answered(void) {
+static struct post *next_answered(void)
+{
     while (sem_wait(&answers) != 0)
         ;
     pthread_mutex_lock(&lock);
@@ -334,7 +358,8 @@ static struct post *next_answered(void) {
     return post;
 }
 
-static double bench_posts(const char *what, int writers, int group_rows, long rows, double making) {
+static double bench_posts(const char *what, int writers, int group_rows, long rows, double making)
+{
     static struct post posts[POSTS];
     struct ingest *ingest = ingest_with(writers, group_rows);
     struct usage from = now();
@@ -360,12 +385,14 @@ static double bench_posts(const char *what, int writers, int group_rows, long ro
 
 /* ---- the whole ---- */
 
-static int remove_one(const char *path, const struct stat *s, int kind, struct FTW *walk) {
+static int remove_one(const char *path, const struct stat *s, int kind, struct FTW *walk)
+{
     (void)s, (void)kind, (void)walk;
     return remove(path);
 }
 
-static void run(long rows) {
+static void run(long rows)
+{
     double making = making_us();
     printf("%s texts, %d bytes each, three a row; making a row costs %.1f us, which is taken off\n",
            unique ? "unique" : "repeated", TEXT - 8, making);
@@ -383,7 +410,8 @@ static void run(long rows) {
            group / two, group / eight);
 }
 
-int main(int argc, char **argv) {
+int main(int argc, char **argv)
+{
     char folder[] = "/tmp/egalign-bench-XXXXXX", option[80], unsafe[] = "--allow-unsafe-storage";
     struct config config;
     struct buf out = {0};

@@ -3,7 +3,8 @@
 #include "store/pool.h"
 
 int annotator_get(struct pool *pool, const struct uuid *project, const struct uuid *annotator, struct buf *out,
-                  struct err *err) {
+                  struct err *err)
+{
     struct pg_params p = {0};
     pg_param_uuid(&p, project);
     pg_param_uuid(&p, annotator);
@@ -13,7 +14,8 @@ int annotator_get(struct pool *pool, const struct uuid *project, const struct uu
 }
 
 int annotator_list(struct pool *pool, const struct uuid *project, const struct page *page, struct buf *out,
-                   struct err *err) {
+                   struct err *err)
+{
     struct pg_params p = {0};
     pg_param_uuid(&p, project);
     int status = page_by_text(page, &p, err);

@@ -11,7 +11,8 @@
 enum { FACT_ANNOTATOR, FACT_ITEM, FACT_A, FACT_B };
 enum { SOFT_TRIES = 5, SOFT_PAUSE_NS = 2000000 };
 
-int block_init(struct block *b, struct known *known, int room, struct err *err) {
+int block_init(struct block *b, struct known *known, int room, struct err *err)
+{
     memset(b, 0, sizeof *b);
     b->known = known;
     b->room = room;
@@ -25,7 +26,8 @@ int block_init(struct block *b, struct known *known, int room, struct err *err) 
     return err_memory(err);
 }
 
-void block_free(struct block *b) {
+void block_free(struct block *b)
+{
     mem_free(b->rows);
     mem_free(b->order);
     mem_free(b->facts);
@@ -34,12 +36,14 @@ void block_free(struct block *b) {
     memset(b, 0, sizeof *b);
 }
 
-void block_clear(struct block *b) {
+void block_clear(struct block *b)
+{
     b->count = 0;
     b->bytes = 0;
 }
 
-void block_add(struct block *b, const struct judgement *judgement, long line) {
+void block_add(struct block *b, const struct judgement *judgement, long line)
+{
     CHECK(b->count < b->room);
     struct block_row *row = &b->rows[b->count];
     struct known_fact *fact = &b->facts[b->count * BLOCK_FACTS];
@@ -54,7 +58,8 @@ void block_add(struct block *b, const struct judgement *judgement, long line) {
     b->count++;
 }
 
-static void refuse(struct block_row *row, const struct err *why) {
+static void refuse(struct block_row *row, const struct err *why)
+{
     row->verdict = JUDGEMENT_REFUSED;
     row->err = *why;
     row->err.line = row->line;
@@ -63,13 +68,15 @@ static void refuse(struct block_row *row, const struct err *why) {
 /* ---- references by id ---- */
 
 /* The rows of [from, to) that name an item and responses which are not known to exist. */
-static bool needs_look_up(const struct block *b, int row) {
+static bool needs_look_up(const struct block *b, int row)
+{
     const struct known_fact *fact = &b->facts[row * BLOCK_FACTS];
     return !b->rows[row].judgement->prompt.ptr && !(fact[FACT_A].holds && fact[FACT_B].holds);
 }
 
 /* Asks the database about those; a fact that holds there is learnt, for it is committed or the caller's own. */
-static int look_up(struct block *b, struct pg *pg, int from, int to, struct err *err) {
+static int look_up(struct block *b, struct pg *pg, int from, int to, struct err *err)
+{
     struct pg_array project = {0}, item = {0}, response = {0};
     struct pg_params p = {0};
     struct pg_result *r = NULL;
@@ -105,7 +112,8 @@ static int look_up(struct block *b, struct pg *pg, int from, int to, struct err 
     return status;
 }
 
-static int resolve(struct block *b, struct pg *pg, int from, int to, struct err *err) {
+static int resolve(struct block *b, struct pg *pg, int from, int to, struct err *err)
+{
     b->era = known_era(b->known);
     known_ask(b->known, b->facts + from * BLOCK_FACTS, (size_t)(to - from) * BLOCK_FACTS);
     if (look_up(b, pg, from, to, err) < 0)
@@ -130,19 +138,22 @@ static int resolve(struct block *b, struct pg *pg, int from, int to, struct err 
 
 /* ---- what is sent ---- */
 
-static int compare_keys(const struct judgement *x, const struct judgement *y) {
+static int compare_keys(const struct judgement *x, const struct judgement *y)
+{
     int by_project = memcmp(x->project.bytes, y->project.bytes, 16);
     return by_project ? by_project : memcmp(x->id.bytes, y->id.bytes, 16);
 }
 
-static int by_key(const void *x, const void *y, void *rows) {
+static int by_key(const void *x, const void *y, void *rows)
+{
     const struct block_row *a = (struct block_row *)rows + *(const int *)x,
                            *b = (struct block_row *)rows + *(const int *)y;
     int by = compare_keys(a->judgement, b->judgement);
     return by ? by : a < b ? -1 : a > b;
 }
 
-static int by_fact(const void *x, const void *y, void *facts) {
+static int by_fact(const void *x, const void *y, void *facts)
+{
     const struct known_fact *a = (struct known_fact *)facts + *(const int *)x;
     const struct known_fact *b = (struct known_fact *)facts + *(const int *)y;
     int by = memcmp(a->project.bytes, b->project.bytes, 16);
@@ -151,7 +162,8 @@ static int by_fact(const void *x, const void *y, void *facts) {
 }
 
 /* Sorts the rows that may be sent and finds, for each, the first of its key. */
-static void put_in_order(struct block *b, int from, int to) {
+static void put_in_order(struct block *b, int from, int to)
+{
     int count = 0;
     for (int row = from; row < to; row++)
         if (!b->rows[row].refused_before)
@@ -170,7 +182,8 @@ static void put_in_order(struct block *b, int from, int to) {
 /* Adds the parents of one kind (fact `which`, and `other` of it for the second response) that are not known, each once.
  */
 static void add_parents(struct block *b, int which, int other,
-                        void (*add)(struct rowset *, const struct block *, int fact)) {
+                        void (*add)(struct rowset *, const struct block *, int fact))
+{
     int count = 0;
     for (int i = 0; i < b->sent; i++) {
         int fact = b->order[i] * BLOCK_FACTS;
@@ -185,25 +198,30 @@ static void add_parents(struct block *b, int which, int other,
             add(&b->rowset, b, b->parents[i]);
 }
 
-static const struct judgement *judgement_of_fact(const struct block *b, int fact) {
+static const struct judgement *judgement_of_fact(const struct block *b, int fact)
+{
     return b->rows[fact / BLOCK_FACTS].judgement;
 }
 
-static void add_annotator(struct rowset *rows, const struct block *b, int fact) {
+static void add_annotator(struct rowset *rows, const struct block *b, int fact)
+{
     rowset_add_annotator(rows, judgement_of_fact(b, fact));
 }
 
-static void add_item(struct rowset *rows, const struct block *b, int fact) {
+static void add_item(struct rowset *rows, const struct block *b, int fact)
+{
     if (judgement_of_fact(b, fact)->prompt.ptr)
         rowset_add_item(rows, judgement_of_fact(b, fact));
 }
 
-static void add_response(struct rowset *rows, const struct block *b, int fact) {
+static void add_response(struct rowset *rows, const struct block *b, int fact)
+{
     const struct judgement *j = judgement_of_fact(b, fact);
     rowset_add_response(rows, j, fact % BLOCK_FACTS == FACT_A ? &j->a : &j->b);
 }
 
-static void fill_rowset(struct block *b) {
+static void fill_rowset(struct block *b)
+{
     rowset_start(&b->rowset);
     for (int i = 0; i < b->sent; i++)
         rowset_add_comparison(&b->rowset, b->rows[b->order[i]].judgement, b->rows[b->order[i]].line);
@@ -214,7 +232,8 @@ static void fill_rowset(struct block *b) {
 
 /* ---- verdicts ---- */
 
-static struct block_row *row_of_key(struct block *b, const struct uuid *project, const struct uuid *id) {
+static struct block_row *row_of_key(struct block *b, const struct uuid *project, const struct uuid *id)
+{
     int low = 0, high = b->sent - 1;
     struct judgement key = {.project = *project, .id = *id};
     while (low <= high) {
@@ -230,7 +249,8 @@ static struct block_row *row_of_key(struct block *b, const struct uuid *project,
     return NULL;
 }
 
-static void refuse_conflict(struct block_row *row) {
+static void refuse_conflict(struct block_row *row)
+{
     struct err why;
     err_at(&why, ERR_CONFLICT, "/id", "a comparison with this id and another content is stored");
     refuse(row, &why);
@@ -238,7 +258,8 @@ static void refuse_conflict(struct block_row *row) {
 
 /* Reads what is stored under the keys of the first rows, those that were just stored excepted, and judges them by it.
  * When `checking`, a key that is not there is that of a new row; else it should be there. */
-static int compare_with_stored(struct block *b, struct pg *pg, bool checking, struct err *err) {
+static int compare_with_stored(struct block *b, struct pg *pg, bool checking, struct err *err)
+{
     struct pg_params p = {0};
     struct pg_result *r = NULL;
     struct err absent;
@@ -271,7 +292,8 @@ static int compare_with_stored(struct block *b, struct pg *pg, bool checking, st
 }
 
 /* Twins follow their first row: what is stored under the key decides. */
-static void judge_twins(struct block *b, int from, int to) {
+static void judge_twins(struct block *b, int from, int to)
+{
     for (int i = from; i < to; i++) {
         struct block_row *row = &b->rows[i];
         if (row->refused_before || row->first == i)
@@ -286,7 +308,8 @@ static void judge_twins(struct block *b, int from, int to) {
 }
 
 /* Before the answer: every first row counts as replayed until it is seen among the new ones. */
-static void expect_nothing(struct block *b) {
+static void expect_nothing(struct block *b)
+{
     for (int i = 0; i < b->sent; i++) {
         struct block_row *row = &b->rows[b->order[i]];
         row->verdict = JUDGEMENT_REPLAYED;
@@ -294,7 +317,8 @@ static void expect_nothing(struct block *b) {
     }
 }
 
-static int store_range(struct block *b, struct pg *pg, int from, int to, struct err *err) {
+static int store_range(struct block *b, struct pg *pg, int from, int to, struct err *err)
+{
     struct pg_result *r = NULL;
     if (resolve(b, pg, from, to, err) < 0)
         return -1;
@@ -319,21 +343,25 @@ static int store_range(struct block *b, struct pg *pg, int from, int to, struct 
     return 0;
 }
 
-static void learn_range(struct block *b, int from, int to) {
+static void learn_range(struct block *b, int from, int to)
+{
     for (int i = from; i < to; i++)
         if (!b->rows[i].refused_before)
             known_learn(b->known, b->facts + i * BLOCK_FACTS, BLOCK_FACTS, b->era);
 }
 
-int block_store(struct block *b, struct pg *pg, struct err *err) {
+int block_store(struct block *b, struct pg *pg, struct err *err)
+{
     return store_range(b, pg, 0, b->count, err);
 }
 
-void block_learn(struct block *b) {
+void block_learn(struct block *b)
+{
     learn_range(b, 0, b->count);
 }
 
-int block_check(struct block *b, struct pg *pg, struct err *err) {
+int block_check(struct block *b, struct pg *pg, struct err *err)
+{
     if (resolve(b, pg, 0, b->count, err) < 0)
         return -1;
     put_in_order(b, 0, b->count);
@@ -353,7 +381,8 @@ int block_check(struct block *b, struct pg *pg, struct err *err) {
 
 /* ---- commit, each row with its own fate ---- */
 
-static int try_once(struct block *b, struct pool *pool, int64_t deadline_ns, int from, int to, struct err *err) {
+static int try_once(struct block *b, struct pool *pool, int64_t deadline_ns, int from, int to, struct err *err)
+{
     struct pg *pg = NULL;
     if (pool_take(pool, deadline_ns, &pg, err) < 0)
         return -1;
@@ -368,7 +397,8 @@ static int try_once(struct block *b, struct pool *pool, int64_t deadline_ns, int
 }
 
 /* Soft errors again, after a pause; a connection that was lost, once. */
-static int try_patiently(struct block *b, struct pool *pool, int64_t deadline_ns, int from, int to, struct err *err) {
+static int try_patiently(struct block *b, struct pool *pool, int64_t deadline_ns, int from, int to, struct err *err)
+{
     int lost = 0;
     for (int soft = 0;;) {
         if (try_once(b, pool, deadline_ns, from, to, err) == 0)
@@ -383,7 +413,8 @@ static int try_patiently(struct block *b, struct pool *pool, int64_t deadline_ns
 }
 
 /* Whether the failure may be one row's own. */
-static bool blames_data(enum err_code code) {
+static bool blames_data(enum err_code code)
+{
     switch (code) {
     case ERR_DATABASE_DOWN:
     case ERR_DATABASE_CONFLICT:
@@ -397,7 +428,8 @@ static bool blames_data(enum err_code code) {
     }
 }
 
-static void commit_range(struct block *b, struct pool *pool, int64_t deadline_ns, int from, int to) {
+static void commit_range(struct block *b, struct pool *pool, int64_t deadline_ns, int from, int to)
+{
     struct err err;
     if (try_patiently(b, pool, deadline_ns, from, to, &err) == 0) {
         metric_add(METRIC_INGEST_COMMITS, 1);
@@ -413,6 +445,7 @@ static void commit_range(struct block *b, struct pool *pool, int64_t deadline_ns
         refuse(&b->rows[row], &err);
 }
 
-void block_commit(struct block *b, struct pool *pool, int64_t deadline_ns) {
+void block_commit(struct block *b, struct pool *pool, int64_t deadline_ns)
+{
     commit_range(b, pool, deadline_ns, 0, b->count);
 }

@@ -5,7 +5,8 @@
 #include "store/pool.h"
 
 int comparison_get(struct pool *pool, const struct uuid *project, const struct uuid *comparison, bool inline_texts,
-                   struct buf *out, struct err *err) {
+                   struct buf *out, struct err *err)
+{
     struct pg_params p = {0};
     pg_param_uuid(&p, project);
     pg_param_uuid(&p, comparison);
@@ -16,7 +17,8 @@ int comparison_get(struct pool *pool, const struct uuid *project, const struct u
 }
 
 int comparison_list(struct pool *pool, const struct uuid *project, bool inline_texts, const struct page *page,
-                    struct buf *out, struct err *err) {
+                    struct buf *out, struct err *err)
+{
     struct pg_params p = {0};
     pg_param_uuid(&p, project);
     int status = page_by_number(page, &p, err);
@@ -28,7 +30,8 @@ int comparison_list(struct pool *pool, const struct uuid *project, bool inline_t
 }
 
 int comparison_undo(struct pool *pool, const struct uuid *project, const struct uuid *comparison,
-                    const struct uuid *token, struct buf *out, struct err *err) {
+                    const struct uuid *token, struct buf *out, struct err *err)
+{
     struct pg_params p = {0};
     pg_param_uuid(&p, project);
     pg_param_uuid(&p, comparison);
@@ -82,18 +85,21 @@ struct stream {
     struct arena arena; /* of one row */
 };
 
-static void give(struct record *r, enum record_member member) {
+static void give(struct record *r, enum record_member member)
+{
     r->seen.given |= (uint64_t)1 << member;
 }
 
-static int position(const char *const *names, struct str name) {
+static int position(const char *const *names, struct str name)
+{
     int i = 0;
     while (!str_is(name, names[i]))
         CHECK(names[++i]);
     return i;
 }
 
-static int read_lists(const struct pg_result *row, struct arena *arena, struct lists *ret, struct err *err) {
+static int read_lists(const struct pg_result *row, struct arena *arena, struct lists *ret, struct err *err)
+{
     static const struct json_limits limits = {.depth = 8, .text_bytes = 1 << 30};
     struct str text = pg_text(row, 0, LISTS);
     *ret = (struct lists){0};
@@ -103,7 +109,8 @@ static int read_lists(const struct pg_result *row, struct arena *arena, struct l
     return copy ? json_read(copy, text.len, &lists_shape, &limits, ret, arena, err) : err_memory(err);
 }
 
-static void read_details(const struct pg_result *row, struct record *r) {
+static void read_details(const struct pg_result *row, struct record *r)
+{
     if (!pg_null(row, 0, STRENGTH)) {
         r->strength = pg_int(row, 0, STRENGTH);
         give(r, RECORD_STRENGTH);
@@ -128,7 +135,8 @@ static void read_details(const struct pg_result *row, struct record *r) {
         record_set_meta(r, pg_text(row, 0, META));
 }
 
-static int stream_row(const struct pg_result *row, void *context, struct err *err) {
+static int stream_row(const struct pg_result *row, void *context, struct err *err)
+{
     struct stream *s = context;
     struct record r = {.id = pg_uuid(row, 0, ID)};
     struct lists lists;
@@ -155,7 +163,8 @@ static int stream_row(const struct pg_result *row, void *context, struct err *er
 int comparison_stream(struct pool *pool, const struct uuid *project, const struct comparison_filter *filter,
                       int64_t row_ms,
                       int (*each)(const struct record *record, int64_t seq, void *context, struct err *err),
-                      void *context, struct err *err) {
+                      void *context, struct err *err)
+{
     struct stream s = {.each = each, .context = context};
     struct pg_params p = {0};
     struct pg *pg = NULL;

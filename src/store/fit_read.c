@@ -4,7 +4,8 @@
 
 /* The queries here take the project and mostly one thing in it. */
 static int document(struct pool *pool, enum query query, const struct uuid *project, const struct uuid *id,
-                    struct buf *out, struct err *err) {
+                    struct buf *out, struct err *err)
+{
     struct pg_params p = {0};
     pg_param_uuid(&p, project);
     if (id)
@@ -15,7 +16,8 @@ static int document(struct pool *pool, enum query query, const struct uuid *proj
 }
 
 static int listing(struct pool *pool, enum query query, const struct uuid *project, const struct page *page,
-                   struct buf *out, struct err *err) {
+                   struct buf *out, struct err *err)
+{
     struct pg_params p = {0};
     pg_param_uuid(&p, project);
     int status = page_by_uuid(page, &p, err);
@@ -25,16 +27,18 @@ static int listing(struct pool *pool, enum query query, const struct uuid *proje
     return status;
 }
 
-int fit_get(struct pool *pool, const struct uuid *project, const struct uuid *fit, struct buf *out, struct err *err) {
+int fit_get(struct pool *pool, const struct uuid *project, const struct uuid *fit, struct buf *out, struct err *err)
+{
     return document(pool, QUERY_fit_get, project, fit, out, err);
 }
 
-int fit_list(struct pool *pool, const struct uuid *project, const struct page *page, struct buf *out, struct err *err) {
+int fit_list(struct pool *pool, const struct uuid *project, const struct page *page, struct buf *out, struct err *err)
+{
     return listing(pool, QUERY_fit_list, project, page, out, err);
 }
 
-int fit_publish(struct pool *pool, const struct uuid *project, const struct uuid *fit, struct buf *out,
-                struct err *err) {
+int fit_publish(struct pool *pool, const struct uuid *project, const struct uuid *fit, struct buf *out, struct err *err)
+{
     struct pg_params p = {0};
     struct pg_result *r = NULL;
     pg_param_uuid(&p, project);
@@ -50,17 +54,19 @@ int fit_publish(struct pool *pool, const struct uuid *project, const struct uuid
     return status;
 }
 
-int group_list(struct pool *pool, const struct uuid *project, struct buf *out, struct err *err) {
+int group_list(struct pool *pool, const struct uuid *project, struct buf *out, struct err *err)
+{
     return document(pool, QUERY_group_list, project, NULL, out, err);
 }
 
-int group_get(struct pool *pool, const struct uuid *project, const struct uuid *group, struct buf *out,
-              struct err *err) {
+int group_get(struct pool *pool, const struct uuid *project, const struct uuid *group, struct buf *out, struct err *err)
+{
     return document(pool, QUERY_group_get, project, group, out, err);
 }
 
 int group_rename(struct pool *pool, const struct uuid *project, const struct uuid *group, struct str name,
-                 struct buf *out, struct err *err) {
+                 struct buf *out, struct err *err)
+{
     struct pg_params p = {0};
     pg_param_uuid(&p, project);
     pg_param_uuid(&p, group);
@@ -71,11 +77,13 @@ int group_rename(struct pool *pool, const struct uuid *project, const struct uui
 }
 
 int membership_list(struct pool *pool, const struct uuid *project, const struct page *page, struct buf *out,
-                    struct err *err) {
+                    struct err *err)
+{
     return listing(pool, QUERY_membership_list, project, page, out, err);
 }
 
-int win_rates_get(struct pool *pool, const struct uuid *project, struct buf *body, struct buf *etag, struct err *err) {
+int win_rates_get(struct pool *pool, const struct uuid *project, struct buf *body, struct buf *etag, struct err *err)
+{
     struct pg_params p = {0};
     struct pg_result *r = NULL;
     pg_param_uuid(&p, project);

@@ -30,21 +30,25 @@ struct ingest {
     int running; /* writers started and not joined */
 };
 
-struct known *ingest_known(struct ingest *ingest) {
+struct known *ingest_known(struct ingest *ingest)
+{
     return ingest->known;
 }
 
-struct pool *ingest_batch_pool(struct ingest *ingest) {
+struct pool *ingest_batch_pool(struct ingest *ingest)
+{
     return ingest->batch_pool;
 }
 
-const struct ingest_options *ingest_options_of(const struct ingest *ingest) {
+const struct ingest_options *ingest_options_of(const struct ingest *ingest)
+{
     return &ingest->options;
 }
 
 /* ---- the queue ---- */
 
-int ingest_submit(struct ingest *ingest, struct ingest_entry *entry, struct err *err) {
+int ingest_submit(struct ingest *ingest, struct ingest_entry *entry, struct err *err)
+{
     entry->next = NULL;
     entry->submitted_ns = clock_mono_ns();
     pthread_mutex_lock(&ingest->lock);
@@ -63,7 +67,8 @@ int ingest_submit(struct ingest *ingest, struct ingest_entry *entry, struct err 
 }
 
 /* Waits for entries and takes what is there, up to a group. 0: stopping, and nothing is left. */
-static int take_group(struct ingest *ingest, struct block *block, struct ingest_entry **group) {
+static int take_group(struct ingest *ingest, struct block *block, struct ingest_entry **group)
+{
     int count = 0;
     block_clear(block);
     pthread_mutex_lock(&ingest->lock);
@@ -86,7 +91,8 @@ static int take_group(struct ingest *ingest, struct block *block, struct ingest_
 /* ---- the writers ---- */
 
 /* After done() an entry is gone. */
-static void answer(struct ingest_entry *entry, const struct block_row *row) {
+static void answer(struct ingest_entry *entry, const struct block_row *row)
+{
     entry->verdict = row->verdict;
     if (row->verdict == JUDGEMENT_REFUSED)
         entry->err = row->err;
@@ -96,7 +102,8 @@ static void answer(struct ingest_entry *entry, const struct block_row *row) {
 }
 
 /* The arrays of one writer. */
-static int writer_memory(const struct ingest *ingest, struct block *block, struct ingest_entry ***ret) {
+static int writer_memory(const struct ingest *ingest, struct block *block, struct ingest_entry ***ret)
+{
     *ret = mem_array((size_t)ingest->options.group_rows, sizeof **ret);
     if (!*ret)
         return -1;
@@ -112,7 +119,8 @@ struct writer {
     struct ingest_entry **group;
 };
 
-static void *writer_main(void *argument) {
+static void *writer_main(void *argument)
+{
     struct writer *w = argument;
     struct ingest *ingest = w->ingest;
     int count;
@@ -129,7 +137,8 @@ static void *writer_main(void *argument) {
     return NULL;
 }
 
-static int start_writer(struct ingest *ingest, struct err *err) {
+static int start_writer(struct ingest *ingest, struct err *err)
+{
     struct writer *w = mem_zeroed(1, sizeof *w);
     if (!w || writer_memory(ingest, &w->block, &w->group) < 0) {
         mem_free(w);
@@ -146,7 +155,8 @@ static int start_writer(struct ingest *ingest, struct err *err) {
     return err_set(err, ERR_SYSTEM, "a writer thread cannot be started");
 }
 
-static int make_pools(struct ingest *ingest, struct err *err) {
+static int make_pools(struct ingest *ingest, struct err *err)
+{
     struct pool_options options = {
         .pg = {.conninfo = ingest->options.conninfo,
                .application = "egalign ingest",
@@ -162,7 +172,8 @@ static int make_pools(struct ingest *ingest, struct err *err) {
     return pool_new(&options, &ingest->batch_pool, err);
 }
 
-int ingest_start(const struct ingest_options *options, struct ingest **ret, struct err *err) {
+int ingest_start(const struct ingest_options *options, struct ingest **ret, struct err *err)
+{
     CHECK(options->writers >= 1 && options->writers <= WRITERS_MOST && options->group_rows >= 1);
     struct ingest *ingest = mem_zeroed(1, sizeof *ingest);
     if (!ingest)
@@ -186,7 +197,8 @@ int ingest_start(const struct ingest_options *options, struct ingest **ret, stru
     return 0;
 }
 
-void ingest_stop(struct ingest *ingest) {
+void ingest_stop(struct ingest *ingest)
+{
     pthread_mutex_lock(&ingest->lock);
     ingest->stopping = true;
     pthread_cond_broadcast(&ingest->wake);
@@ -195,7 +207,8 @@ void ingest_stop(struct ingest *ingest) {
         pthread_join(ingest->threads[--ingest->running], NULL);
 }
 
-void ingest_free(struct ingest *ingest) {
+void ingest_free(struct ingest *ingest)
+{
     if (!ingest)
         return;
     ingest_stop(ingest);

@@ -26,7 +26,8 @@ struct ingest_batch {
     int64_t accepted, duplicate, rejected;
 };
 
-int ingest_batch_open(struct ingest *ingest, bool skip, int max_errors, struct ingest_batch **ret, struct err *err) {
+int ingest_batch_open(struct ingest *ingest, bool skip, int max_errors, struct ingest_batch **ret, struct err *err)
+{
     struct ingest_batch *batch = mem_zeroed(1, sizeof *batch);
     if (!batch)
         return err_memory(err);
@@ -43,7 +44,8 @@ int ingest_batch_open(struct ingest *ingest, bool skip, int max_errors, struct i
     return 0;
 }
 
-void ingest_batch_free(struct ingest_batch *batch) {
+void ingest_batch_free(struct ingest_batch *batch)
+{
     if (!batch)
         return;
     if (batch->spool)
@@ -56,18 +58,21 @@ void ingest_batch_free(struct ingest_batch *batch) {
     mem_free(batch);
 }
 
-void ingest_batch_reject(struct ingest_batch *batch, const struct err *why) {
+void ingest_batch_reject(struct ingest_batch *batch, const struct err *why)
+{
     batch->rejected++;
     if (batch->error_count < batch->max_errors)
         batch->errors[batch->error_count++].err = *why;
 }
 
-static int64_t block_deadline(const struct ingest_batch *batch) {
+static int64_t block_deadline(const struct ingest_batch *batch)
+{
     return pg_deadline(ingest_options_of(batch->ingest)->deadline_ms);
 }
 
 /* Counts the verdicts of the block. */
-static void count_rows(struct ingest_batch *batch) {
+static void count_rows(struct ingest_batch *batch)
+{
     for (int i = 0; i < batch->block.count; i++) {
         const struct block_row *row = &batch->block.rows[i];
         if (row->verdict == JUDGEMENT_REFUSED)
@@ -79,12 +84,14 @@ static void count_rows(struct ingest_batch *batch) {
     }
 }
 
-static void count_stored(int64_t accepted, int64_t duplicate) {
+static void count_stored(int64_t accepted, int64_t duplicate)
+{
     metric_add(METRIC_INGEST_ROWS, accepted);
     metric_add(METRIC_INGEST_DUPLICATES, duplicate);
 }
 
-static void empty_block(struct ingest_batch *batch) {
+static void empty_block(struct ingest_batch *batch)
+{
     block_clear(&batch->block);
     arena_free(&batch->arena);
 }
@@ -92,12 +99,14 @@ static void empty_block(struct ingest_batch *batch) {
 /* ---- skip: each block by itself ---- */
 
 /* A database that is not there is the batch's failure and not the lines'. */
-static bool is_outage(enum err_code code) {
+static bool is_outage(enum err_code code)
+{
     return code == ERR_DATABASE_DOWN || code == ERR_STORAGE_FULL || code == ERR_OVERLOADED || code == ERR_NO_MEMORY ||
            code == ERR_DATABASE_CONFLICT || code == ERR_SYSTEM;
 }
 
-static int commit_block(struct ingest_batch *batch, struct err *err) {
+static int commit_block(struct ingest_batch *batch, struct err *err)
+{
     int64_t accepted = batch->accepted, duplicate = batch->duplicate;
     block_commit(&batch->block, ingest_batch_pool(batch->ingest), block_deadline(batch));
     for (int i = 0; i < batch->block.count; i++) {
@@ -114,7 +123,8 @@ static int commit_block(struct ingest_batch *batch, struct err *err) {
 
 /* ---- all or nothing ---- */
 
-static int open_spool(struct ingest_batch *batch, struct err *err) {
+static int open_spool(struct ingest_batch *batch, struct err *err)
+{
     const char *folder = ingest_options_of(batch->ingest)->spool_dir;
     int fd = open(folder, O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
     if (fd < 0)
@@ -127,7 +137,8 @@ static int open_spool(struct ingest_batch *batch, struct err *err) {
 }
 
 /* Checks the block, and lets it wait in the file while the batch is still good. */
-static int spool_block(struct ingest_batch *batch, struct err *err) {
+static int spool_block(struct ingest_batch *batch, struct err *err)
+{
     struct pg *pg = NULL;
     if (pool_take(ingest_batch_pool(batch->ingest), block_deadline(batch), &pg, err) < 0)
         return -1;
@@ -144,7 +155,8 @@ static int spool_block(struct ingest_batch *batch, struct err *err) {
 }
 
 /* The only block, in one transaction with what it refers to. */
-static int store_only_block(struct pg *pg, struct ingest_batch *batch, struct err *err) {
+static int store_only_block(struct pg *pg, struct ingest_batch *batch, struct err *err)
+{
     if (pg_begin(pg, err) < 0)
         return -1;
     bool refused = false;
@@ -165,7 +177,8 @@ static int store_only_block(struct pg *pg, struct ingest_batch *batch, struct er
 
 /* Goes through the waiting blocks from the first on. */
 static int each_spooled(struct pg *pg, struct ingest_batch *batch,
-                        int (*visit)(struct pg *, struct ingest_batch *, struct err *), struct err *err) {
+                        int (*visit)(struct pg *, struct ingest_batch *, struct err *), struct err *err)
+{
     int got;
     rewind(batch->spool);
     rowset_start(&batch->rowset);
@@ -177,12 +190,14 @@ static int each_spooled(struct pg *pg, struct ingest_batch *batch,
     return got;
 }
 
-static int store_parents(struct pg *pg, struct ingest_batch *batch, struct err *err) {
+static int store_parents(struct pg *pg, struct ingest_batch *batch, struct err *err)
+{
     return rowset_store_parents(&batch->rowset, pg, err);
 }
 
 /* Lines of the block that meanwhile are stored with another content, by another client or an earlier line. */
-static int list_conflicts(struct pg *pg, struct ingest_batch *batch, struct err *err) {
+static int list_conflicts(struct pg *pg, struct ingest_batch *batch, struct err *err)
+{
     struct pg_result *r = NULL;
     if (rowset_conflicts(&batch->rowset, pg, &r, err) < 0)
         return -1;
@@ -191,12 +206,14 @@ static int list_conflicts(struct pg *pg, struct ingest_batch *batch, struct err 
         err_at(&why, ERR_CONFLICT, "/id", "a comparison with this id and another content is stored");
         why.line = (long)pg_int(r, i, 0);
         ingest_batch_reject(batch, &why);
+        batch->duplicate--; /* it was counted as a row that is there already */
     }
     pg_result_free(r);
     return 0;
 }
 
-static int store_comparisons(struct pg *pg, struct ingest_batch *batch, struct err *err) {
+static int store_comparisons(struct pg *pg, struct ingest_batch *batch, struct err *err)
+{
     int stored, sent = rowset_count(&batch->rowset);
     if (rowset_store_comparisons(&batch->rowset, pg, &stored, err) < 0)
         return -1;
@@ -206,7 +223,8 @@ static int store_comparisons(struct pg *pg, struct ingest_batch *batch, struct e
 }
 
 /* Parents first, in transactions of their own; then all comparisons in one. */
-static int store_spooled(struct pg *pg, struct ingest_batch *batch, struct err *err) {
+static int store_spooled(struct pg *pg, struct ingest_batch *batch, struct err *err)
+{
     if (each_spooled(pg, batch, store_parents, err) < 0 || pg_begin(pg, err) < 0)
         return -1;
     int status = each_spooled(pg, batch, store_comparisons, err);
@@ -220,7 +238,8 @@ static int store_spooled(struct pg *pg, struct ingest_batch *batch, struct err *
 /* A deadlock with other batches, or a connection that was lost while idle, is no reason to give up: nothing is stored
  * yet, or the same again is a replay. */
 static int apply(struct ingest_batch *batch, int (*store)(struct pg *, struct ingest_batch *, struct err *),
-                 struct err *err) {
+                 struct err *err)
+{
     struct pool *pool = ingest_batch_pool(batch->ingest);
     const struct ingest_batch before = *batch;
     int status = -1;
@@ -245,7 +264,8 @@ static int apply(struct ingest_batch *batch, int (*store)(struct pg *, struct in
 
 /* What the database refuses although the reader let it pass: nobody can tell which line, only that the batch is bad. */
 static int apply_or_reject(struct ingest_batch *batch, int (*store)(struct pg *, struct ingest_batch *, struct err *),
-                           struct err *err) {
+                           struct err *err)
+{
     if (apply(batch, store, err) == 0) {
         metric_add(METRIC_INGEST_COMMITS, batch->rejected == 0);
         return 0;
@@ -256,7 +276,8 @@ static int apply_or_reject(struct ingest_batch *batch, int (*store)(struct pg *,
     return 0;
 }
 
-static int finish_whole(struct ingest_batch *batch, struct err *err) {
+static int finish_whole(struct ingest_batch *batch, struct err *err)
+{
     if (batch->spool && batch->block.count > 0 && spool_block(batch, err) < 0)
         return -1;
     int status = 0;
@@ -276,13 +297,15 @@ static int finish_whole(struct ingest_batch *batch, struct err *err) {
 
 /* ---- the stream ---- */
 
-static int flush_block(struct ingest_batch *batch, struct err *err) {
+static int flush_block(struct ingest_batch *batch, struct err *err)
+{
     int status = batch->skip ? commit_block(batch, err) : spool_block(batch, err);
     empty_block(batch);
     return status;
 }
 
-int ingest_batch_add(struct ingest_batch *batch, const struct judgement *judgement, long line, struct err *err) {
+int ingest_batch_add(struct ingest_batch *batch, const struct judgement *judgement, long line, struct err *err)
+{
     struct block *block = &batch->block;
     if ((block->count == BLOCK_ROWS || block->bytes >= BLOCK_BYTES) && flush_block(batch, err) < 0)
         return -1;
@@ -293,12 +316,14 @@ int ingest_batch_add(struct ingest_batch *batch, const struct judgement *judgeme
     return 0;
 }
 
-static int by_line(const void *x, const void *y) {
+static int by_line(const void *x, const void *y)
+{
     long a = ((const struct ingest_line_error *)x)->err.line, b = ((const struct ingest_line_error *)y)->err.line;
     return a < b ? -1 : a > b;
 }
 
-int ingest_batch_finish(struct ingest_batch *batch, struct ingest_report *ret, struct err *err) {
+int ingest_batch_finish(struct ingest_batch *batch, struct ingest_report *ret, struct err *err)
+{
     int status = 0;
     if (!batch->skip)
         status = finish_whole(batch, err);

@@ -15,7 +15,8 @@ struct new_item {
     bool created;
 };
 
-static int store_item(struct pg *pg, struct new_item *item, struct err *err) {
+static int store_item(struct pg *pg, struct new_item *item, struct err *err)
+{
     struct pg_params p = {0};
     struct pg_result *r = NULL;
     pg_param_uuid(&p, item->project);
@@ -29,7 +30,8 @@ static int store_item(struct pg *pg, struct new_item *item, struct err *err) {
     return status;
 }
 
-static int store_responses(struct pg *pg, const struct new_item *item, struct err *err) {
+static int store_responses(struct pg *pg, const struct new_item *item, struct err *err)
+{
     struct pg_params p = {0};
     struct pg_array id = {0}, text = {0}, policy = {0};
     pg_array_start(&id, PG_UUID);
@@ -53,7 +55,8 @@ static int store_responses(struct pg *pg, const struct new_item *item, struct er
     return status;
 }
 
-static int store_all(struct pg *pg, void *context, struct err *err) {
+static int store_all(struct pg *pg, void *context, struct err *err)
+{
     struct new_item *item = context;
     if (store_item(pg, item, err) < 0)
         return -1;
@@ -62,7 +65,8 @@ static int store_all(struct pg *pg, void *context, struct err *err) {
 
 int item_create(struct pool *pool, const struct uuid *project, struct str prompt, bool prompt_is_messages,
                 const struct item_response *responses, size_t count, bool *ret_created, struct buf *out,
-                struct err *err) {
+                struct err *err)
+{
     struct new_item item = {.project = project,
                             .id = identity_item(project, prompt, prompt_is_messages),
                             .prompt = prompt,
@@ -75,7 +79,8 @@ int item_create(struct pool *pool, const struct uuid *project, struct str prompt
     return item_get(pool, project, &item.id, out, err);
 }
 
-int item_get(struct pool *pool, const struct uuid *project, const struct uuid *item, struct buf *out, struct err *err) {
+int item_get(struct pool *pool, const struct uuid *project, const struct uuid *item, struct buf *out, struct err *err)
+{
     struct pg_params p = {0};
     pg_param_uuid(&p, project);
     pg_param_uuid(&p, item);
@@ -84,8 +89,8 @@ int item_get(struct pool *pool, const struct uuid *project, const struct uuid *i
     return status;
 }
 
-int item_list(struct pool *pool, const struct uuid *project, const struct page *page, struct buf *out,
-              struct err *err) {
+int item_list(struct pool *pool, const struct uuid *project, const struct page *page, struct buf *out, struct err *err)
+{
     struct pg_params p = {0};
     pg_param_uuid(&p, project);
     int status = page_by_uuid(page, &p, err);

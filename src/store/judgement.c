@@ -9,14 +9,16 @@
 #include "store/identity.h"
 
 /* The bytes of `b` in the arena; frees the buffer. */
-static int keep(struct buf *b, struct arena *arena, struct str *ret, struct err *err) {
+static int keep(struct buf *b, struct arena *arena, struct str *ret, struct err *err)
+{
     char *copy = b->failed ? NULL : arena_strndup(arena, b->data ? b->data : "", b->length);
     *ret = (struct str){copy, b->length};
     buf_free(b);
     return copy ? 0 : err_memory(err);
 }
 
-int judgement_messages(const struct json_list *messages, struct arena *arena, struct str *ret, struct err *err) {
+int judgement_messages(const struct json_list *messages, struct arena *arena, struct str *ret, struct err *err)
+{
     struct buf text = {0};
     const struct record_message *m = messages->items;
     json_open(&text, '[');
@@ -33,7 +35,8 @@ int judgement_messages(const struct json_list *messages, struct arena *arena, st
 }
 
 /* {"one","two"}: the input form of text[]. */
-static int reasons_literal(const struct json_list *reasons, struct arena *arena, struct str *ret, struct err *err) {
+static int reasons_literal(const struct json_list *reasons, struct arena *arena, struct str *ret, struct err *err)
+{
     struct buf text = {0};
     const struct str *reason = reasons->items;
     buf_char(&text, '{');
@@ -50,7 +53,8 @@ static int reasons_literal(const struct json_list *reasons, struct arena *arena,
     return keep(&text, arena, ret, err);
 }
 
-static void side_ids(const struct record_side *side, const struct uuid *item, struct judgement_response *ret) {
+static void side_ids(const struct record_side *side, const struct uuid *item, struct judgement_response *ret)
+{
     if (side->form == SIDE_ID) {
         *ret = (struct judgement_response){.id = side->id};
         return;
@@ -60,7 +64,8 @@ static void side_ids(const struct record_side *side, const struct uuid *item, st
     ret->id = identity_response(item, ret->policy, ret->text);
 }
 
-static int take_item(const struct record *r, struct arena *arena, struct judgement *j, struct err *err) {
+static int take_item(const struct record *r, struct arena *arena, struct judgement *j, struct err *err)
+{
     j->prompt_is_messages = r->prompt_form == PROMPT_MESSAGES;
     if (r->prompt_form == PROMPT_NONE)
         j->item = r->item;
@@ -77,7 +82,8 @@ static int take_item(const struct record *r, struct arena *arena, struct judgeme
     return 0;
 }
 
-static int take_id(const struct record *r, const struct uuid *id, struct uuid *ret, struct err *err) {
+static int take_id(const struct record *r, const struct uuid *id, struct uuid *ret, struct err *err)
+{
     if (!json_has(&r->seen, RECORD_ID)) {
         if (!id)
             return uuid_new(ret, err);
@@ -90,7 +96,8 @@ static int take_id(const struct record *r, const struct uuid *id, struct uuid *r
     return 0;
 }
 
-static int take_rest(const struct record *r, struct arena *arena, struct judgement *j, struct err *err) {
+static int take_rest(const struct record *r, struct arena *arena, struct judgement *j, struct err *err)
+{
     j->outcome = r->outcome;
     j->strength = r->strength ? (int)r->strength : JUDGEMENT_ABSENT;
     j->shown_first = json_has(&r->seen, RECORD_SHOWN_FIRST) ? r->shown_first : JUDGEMENT_ABSENT;
@@ -106,7 +113,8 @@ static int take_rest(const struct record *r, struct arena *arena, struct judgeme
     return json_has(&r->seen, RECORD_REASONS) ? reasons_literal(&r->reasons, arena, &j->reasons, err) : 0;
 }
 
-static void digest_text(struct sha256 *s, struct str text) {
+static void digest_text(struct sha256 *s, struct str text)
+{
     uint64_t length = text.ptr ? text.len : UINT64_MAX;
     sha256_update(s, &length, sizeof length);
     if (text.ptr)
@@ -115,7 +123,8 @@ static void digest_text(struct sha256 *s, struct str text) {
 
 /* Canonical form: the four ids, six numbers, three texts each behind its length; little-endian, as all machines that
  * this runs on. */
-static void take_digest(struct judgement *j) {
+static void take_digest(struct judgement *j)
+{
     struct sha256 s;
     uint8_t digest[SHA256_SIZE];
     int64_t numbers[] = {j->outcome, j->strength, j->shown_first, j->duration_ms, j->has_judged_at, j->judged_at};
@@ -132,13 +141,15 @@ static void take_digest(struct judgement *j) {
     memcpy(j->digest, digest, JUDGEMENT_DIGEST);
 }
 
-static int check_text(struct str text, const char *pointer, struct err *err) {
+static int check_text(struct str text, const char *pointer, struct err *err)
+{
     if (text.ptr && text.len && memchr(text.ptr, 0, text.len))
         return err_at(err, ERR_INVALID_VALUE, pointer, "the text contains a NUL character");
     return 0;
 }
 
-static int check_texts(const struct judgement *j, struct err *err) {
+static int check_texts(const struct judgement *j, struct err *err)
+{
     const struct {
         struct str text;
         const char *pointer;
@@ -154,7 +165,8 @@ static int check_texts(const struct judgement *j, struct err *err) {
 }
 
 int judgement_of_record(const struct record *record, const struct uuid *project, const struct uuid *id,
-                        struct arena *arena, struct judgement *ret, struct err *err) {
+                        struct arena *arena, struct judgement *ret, struct err *err)
+{
     memset(ret, 0, sizeof *ret);
     ret->project = *project;
     ret->annotator_name = record->annotator;
@@ -169,13 +181,15 @@ int judgement_of_record(const struct record *record, const struct uuid *project,
 /* Its texts: those that end up in the database. */
 enum { TEXTS = 9 };
 
-static void list_texts(struct judgement *j, struct str *ret[TEXTS]) {
+static void list_texts(struct judgement *j, struct str *ret[TEXTS])
+{
     struct str *texts[TEXTS] = {&j->annotator_name, &j->prompt,      &j->a.text,  &j->a.policy, &j->b.text,
                                 &j->b.policy,       &j->skip_reason, &j->reasons, &j->meta};
     memcpy(ret, texts, sizeof texts);
 }
 
-size_t judgement_bytes(const struct judgement *j) {
+size_t judgement_bytes(const struct judgement *j)
+{
     struct judgement copy = *j;
     struct str *texts[TEXTS];
     size_t sum = 0;
@@ -185,7 +199,8 @@ size_t judgement_bytes(const struct judgement *j) {
     return sum;
 }
 
-int judgement_copy(const struct judgement *j, struct arena *arena, struct judgement *ret, struct err *err) {
+int judgement_copy(const struct judgement *j, struct arena *arena, struct judgement *ret, struct err *err)
+{
     struct str *texts[TEXTS];
     *ret = *j;
     char *room = arena_alloc(arena, judgement_bytes(j) + 1);

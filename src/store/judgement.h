@@ -63,8 +63,8 @@ size_t judgement_bytes(const struct judgement *j);
 /* Copies it with all its texts into the arena. */
 int judgement_copy(const struct judgement *j, struct arena *arena, struct judgement *ret, struct err *err);
 
-/* The text that chat messages (a list of struct record_message) are stored as and their item's id is derived from: a JSON
- * array in the arena. */
+/* The text that chat messages (a list of struct record_message) are stored as and their item's id is derived from: a
+ * JSON array in the arena. */
 int judgement_messages(const struct json_list *messages, struct arena *arena, struct str *ret, struct err *err);
 
 #endif

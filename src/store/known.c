@@ -20,7 +20,8 @@ struct known {
     unsigned era;
 };
 
-struct known *known_new(size_t facts, struct err *err) {
+struct known *known_new(size_t facts, struct err *err)
+{
     struct known *k = mem_zeroed(1, sizeof *k);
     if (!k) {
         err_memory(err);
@@ -39,7 +40,8 @@ struct known *known_new(size_t facts, struct err *err) {
     return k;
 }
 
-void known_free(struct known *k) {
+void known_free(struct known *k)
+{
     if (!k)
         return;
     pthread_mutex_destroy(&k->lock);
@@ -48,39 +50,45 @@ void known_free(struct known *k) {
 }
 
 /* Derived ids are a hash already; the version bits lie in bytes 6 and 8. */
-static struct slot *set_of(struct known *k, const struct known_fact *fact) {
+static struct slot *set_of(struct known *k, const struct known_fact *fact)
+{
     uint32_t hash;
     memcpy(&hash, fact->id.bytes + 12, sizeof hash);
     return k->slots + (hash & (k->sets - 1)) * WAYS;
 }
 
-static bool slot_holds(const struct slot *s, const struct known_fact *fact) {
+static bool slot_holds(const struct slot *s, const struct known_fact *fact)
+{
     return s->kind == fact->kind && memcmp(s->id, fact->id.bytes, 16) == 0 &&
            memcmp(s->parent, fact->parent.bytes, 16) == 0 && memcmp(s->project, fact->project.bytes, 16) == 0;
 }
 
-static bool set_holds(const struct slot *set, const struct known_fact *fact) {
+static bool set_holds(const struct slot *set, const struct known_fact *fact)
+{
     for (int way = 0; way < WAYS; way++)
         if (slot_holds(set + way, fact))
             return true;
     return false;
 }
 
-void known_ask(struct known *k, struct known_fact *facts, size_t count) {
+void known_ask(struct known *k, struct known_fact *facts, size_t count)
+{
     pthread_mutex_lock(&k->lock);
     for (size_t i = 0; i < count; i++)
         facts[i].holds = set_holds(set_of(k, &facts[i]), &facts[i]);
     pthread_mutex_unlock(&k->lock);
 }
 
-unsigned known_era(struct known *k) {
+unsigned known_era(struct known *k)
+{
     pthread_mutex_lock(&k->lock);
     unsigned era = k->era;
     pthread_mutex_unlock(&k->lock);
     return era;
 }
 
-static void enter(struct known *k, const struct known_fact *fact) {
+static void enter(struct known *k, const struct known_fact *fact)
+{
     struct slot *set = set_of(k, fact);
     if (set_holds(set, fact))
         return;
@@ -91,7 +99,8 @@ static void enter(struct known *k, const struct known_fact *fact) {
     memcpy(set->project, fact->project.bytes, 16);
 }
 
-void known_learn(struct known *k, const struct known_fact *facts, size_t count, unsigned era) {
+void known_learn(struct known *k, const struct known_fact *facts, size_t count, unsigned era)
+{
     pthread_mutex_lock(&k->lock);
     for (size_t i = 0; i < count && era == k->era; i++)
         if (!facts[i].holds)
@@ -99,7 +108,8 @@ void known_learn(struct known *k, const struct known_fact *facts, size_t count, 
     pthread_mutex_unlock(&k->lock);
 }
 
-void known_forget(struct known *k) {
+void known_forget(struct known *k)
+{
     pthread_mutex_lock(&k->lock);
     memset(k->slots, 0, k->sets * WAYS * sizeof *k->slots);
     k->era++;

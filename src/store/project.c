@@ -3,14 +3,16 @@
 #include "base/buf.h"
 #include "store/pool.h"
 
-static void add_number(struct pg_params *p, int64_t value) {
+static void add_number(struct pg_params *p, int64_t value)
+{
     if (value < 0)
         pg_param_null(p);
     else
         pg_param_int(p, value);
 }
 
-static void add_settings(struct pg_params *p, const struct project_settings *settings) {
+static void add_settings(struct pg_params *p, const struct project_settings *settings)
+{
     pg_param_text(p, settings->title);
     add_number(p, settings->refit_after_comparisons);
     add_number(p, settings->refit_after_seconds);
@@ -19,7 +21,8 @@ static void add_settings(struct pg_params *p, const struct project_settings *set
 
 /* The project of that name is there already: the same, or another? */
 static int find_same(struct pool *pool, struct str name, const struct project_settings *settings, struct uuid *ret,
-                     struct err *err) {
+                     struct err *err)
+{
     struct pg_params p = {0};
     struct pg_result *r = NULL;
     pg_param_text(&p, name);
@@ -35,7 +38,8 @@ static int find_same(struct pool *pool, struct str name, const struct project_se
 }
 
 int project_create(struct pool *pool, struct str name, const struct project_settings *settings, bool *ret_created,
-                   struct buf *out, struct err *err) {
+                   struct buf *out, struct err *err)
+{
     struct pg_params p = {0};
     struct pg_result *r = NULL;
     struct uuid id;
@@ -55,7 +59,8 @@ int project_create(struct pool *pool, struct str name, const struct project_sett
     return status;
 }
 
-int project_find(struct pool *pool, struct str name, struct uuid *ret, struct err *err) {
+int project_find(struct pool *pool, struct str name, struct uuid *ret, struct err *err)
+{
     struct pg_params p = {0};
     struct pg_result *r = NULL;
     pg_param_text(&p, name);
@@ -69,7 +74,8 @@ int project_find(struct pool *pool, struct str name, struct uuid *ret, struct er
     return status;
 }
 
-int project_get(struct pool *pool, const struct uuid *project, struct buf *out, struct err *err) {
+int project_get(struct pool *pool, const struct uuid *project, struct buf *out, struct err *err)
+{
     struct pg_params p = {0};
     pg_param_uuid(&p, project);
     int status = query_json(pool, QUERY_project_get, &p, out, err);
@@ -77,8 +83,8 @@ int project_get(struct pool *pool, const struct uuid *project, struct buf *out, 
     return status;
 }
 
-int project_list(struct pool *pool, const struct uuid *only, const struct page *page, struct buf *out,
-                 struct err *err) {
+int project_list(struct pool *pool, const struct uuid *only, const struct page *page, struct buf *out, struct err *err)
+{
     struct pg_params p = {0};
     int status = page_by_text(page, &p, err);
     pg_param_uuid(&p, only);
@@ -89,7 +95,8 @@ int project_list(struct pool *pool, const struct uuid *only, const struct page *
 }
 
 int project_patch(struct pool *pool, const struct uuid *project, const struct project_settings *settings,
-                  struct buf *out, struct err *err) {
+                  struct buf *out, struct err *err)
+{
     struct pg_params p = {0};
     pg_param_uuid(&p, project);
     add_settings(&p, settings);

@@ -20,7 +20,8 @@ struct columns {
 
 static const enum pg_type line_type = PG_INT8;
 
-static void all_columns(struct rowset *rows, struct columns ret[GROUPS]) {
+static void all_columns(struct rowset *rows, struct columns ret[GROUPS])
+{
     ret[0] = (struct columns){rows->comparison, ROWSET_COMPARISON, comparison_types};
     ret[1] = (struct columns){rows->annotator, ROWSET_ANNOTATOR, annotator_types};
     ret[2] = (struct columns){rows->item, ROWSET_ITEM, item_types};
@@ -28,7 +29,8 @@ static void all_columns(struct rowset *rows, struct columns ret[GROUPS]) {
     ret[4] = (struct columns){&rows->line, 1, &line_type};
 }
 
-void rowset_start(struct rowset *rows) {
+void rowset_start(struct rowset *rows)
+{
     struct columns groups[GROUPS];
     all_columns(rows, groups);
     for (int g = 0; g < GROUPS; g++)
@@ -36,7 +38,8 @@ void rowset_start(struct rowset *rows) {
             pg_array_start(&groups[g].arrays[i], groups[g].types[i]);
 }
 
-void rowset_free(struct rowset *rows) {
+void rowset_free(struct rowset *rows)
+{
     struct columns groups[GROUPS];
     all_columns(rows, groups);
     for (int g = 0; g < GROUPS; g++)
@@ -44,18 +47,21 @@ void rowset_free(struct rowset *rows) {
             buf_free(&groups[g].arrays[i].bytes);
 }
 
-int rowset_count(const struct rowset *rows) {
+int rowset_count(const struct rowset *rows)
+{
     return rows->comparison[0].count;
 }
 
-static void add_number(struct pg_array *a, int64_t value) {
+static void add_number(struct pg_array *a, int64_t value)
+{
     if (value == JUDGEMENT_ABSENT)
         pg_array_null(a);
     else
         pg_array_int(a, value);
 }
 
-void rowset_add_comparison(struct rowset *rows, const struct judgement *j, long line) {
+void rowset_add_comparison(struct rowset *rows, const struct judgement *j, long line)
+{
     struct pg_array *column = rows->comparison;
     pg_array_uuid(column++, &j->project);
     pg_array_uuid(column++, &j->id);
@@ -78,42 +84,49 @@ void rowset_add_comparison(struct rowset *rows, const struct judgement *j, long 
     pg_array_int(&rows->line, line);
 }
 
-void rowset_add_annotator(struct rowset *rows, const struct judgement *j) {
+void rowset_add_annotator(struct rowset *rows, const struct judgement *j)
+{
     pg_array_uuid(&rows->annotator[0], &j->project);
     pg_array_uuid(&rows->annotator[1], &j->annotator);
     pg_array_text(&rows->annotator[2], j->annotator_name);
 }
 
-void rowset_add_item(struct rowset *rows, const struct judgement *j) {
+void rowset_add_item(struct rowset *rows, const struct judgement *j)
+{
     pg_array_uuid(&rows->item[0], &j->project);
     pg_array_uuid(&rows->item[1], &j->item);
     pg_array_text(&rows->item[2], j->prompt);
     pg_array_bool(&rows->item[3], j->prompt_is_messages);
 }
 
-void rowset_add_response(struct rowset *rows, const struct judgement *j, const struct judgement_response *response) {
+void rowset_add_response(struct rowset *rows, const struct judgement *j, const struct judgement_response *response)
+{
     pg_array_uuid(&rows->response[0], &j->item);
     pg_array_uuid(&rows->response[1], &response->id);
     pg_array_text(&rows->response[2], response->text);
     pg_array_text(&rows->response[3], response->policy);
 }
 
-static void add_params(struct pg_params *p, struct pg_array *arrays, int count) {
+static void add_params(struct pg_params *p, struct pg_array *arrays, int count)
+{
     for (int i = 0; i < count; i++)
         pg_param_array(p, &arrays[i]);
 }
 
-static bool has_parents(const struct rowset *rows) {
+static bool has_parents(const struct rowset *rows)
+{
     return rows->annotator[0].count || rows->item[0].count || rows->response[0].count;
 }
 
-static void add_parents(struct pg_params *p, struct rowset *rows) {
+static void add_parents(struct pg_params *p, struct rowset *rows)
+{
     add_params(p, rows->annotator, ROWSET_ANNOTATOR);
     add_params(p, rows->item, ROWSET_ITEM);
     add_params(p, rows->response, ROWSET_RESPONSE);
 }
 
-int rowset_store(struct rowset *rows, struct pg *pg, struct pg_result **ret, struct err *err) {
+int rowset_store(struct rowset *rows, struct pg *pg, struct pg_result **ret, struct err *err)
+{
     struct pg_params p = {0};
     bool parents = has_parents(rows);
     add_params(&p, rows->comparison, ROWSET_COMPARISON);
@@ -124,7 +137,8 @@ int rowset_store(struct rowset *rows, struct pg *pg, struct pg_result **ret, str
     return status;
 }
 
-int rowset_store_parents(struct rowset *rows, struct pg *pg, struct err *err) {
+int rowset_store_parents(struct rowset *rows, struct pg *pg, struct err *err)
+{
     struct pg_params p = {0};
     if (!has_parents(rows))
         return 0;
@@ -134,7 +148,8 @@ int rowset_store_parents(struct rowset *rows, struct pg *pg, struct err *err) {
     return status;
 }
 
-int rowset_store_comparisons(struct rowset *rows, struct pg *pg, int *ret_new, struct err *err) {
+int rowset_store_comparisons(struct rowset *rows, struct pg *pg, int *ret_new, struct err *err)
+{
     struct pg_params p = {0};
     struct pg_result *r = NULL;
     add_params(&p, rows->comparison, ROWSET_COMPARISON);
@@ -145,7 +160,8 @@ int rowset_store_comparisons(struct rowset *rows, struct pg *pg, int *ret_new, s
     return status;
 }
 
-int rowset_conflicts(struct rowset *rows, struct pg *pg, struct pg_result **ret, struct err *err) {
+int rowset_conflicts(struct rowset *rows, struct pg *pg, struct pg_result **ret, struct err *err)
+{
     struct pg_params p = {0};
     pg_param_array(&p, &rows->comparison[0]);
     pg_param_array(&p, &rows->comparison[1]);
@@ -162,13 +178,15 @@ struct column_head {
     size_t length;
 };
 
-static int file_failed(struct err *err) {
+static int file_failed(struct err *err)
+{
     if (errno == ENOSPC || errno == EDQUOT)
         return err_set(err, ERR_STORAGE_FULL, "no room left for a batch that waits for its end");
     return err_errno(err, "the file in which a batch waits");
 }
 
-int rowset_write(const struct rowset *rows, FILE *file, struct err *err) {
+int rowset_write(const struct rowset *rows, FILE *file, struct err *err)
+{
     struct columns groups[GROUPS];
     all_columns((struct rowset *)rows, groups);
     for (int g = 0; g < GROUPS; g++) {
@@ -184,7 +202,8 @@ int rowset_write(const struct rowset *rows, FILE *file, struct err *err) {
     return 0;
 }
 
-static int read_column(struct pg_array *a, FILE *file, struct err *err) {
+static int read_column(struct pg_array *a, FILE *file, struct err *err)
+{
     struct column_head head;
     if (fread(&head, sizeof head, 1, file) != 1)
         return feof(file) ? 0 : file_failed(err);
@@ -198,7 +217,8 @@ static int read_column(struct pg_array *a, FILE *file, struct err *err) {
     return 1;
 }
 
-int rowset_read(struct rowset *rows, FILE *file, struct err *err) {
+int rowset_read(struct rowset *rows, FILE *file, struct err *err)
+{
     struct columns groups[GROUPS];
     all_columns(rows, groups);
     for (int g = 0; g < GROUPS; g++) {

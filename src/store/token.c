@@ -12,23 +12,27 @@ enum { PREFIX = 3, SECRET = 36, CHECKSUM = 6, SHOWN = 10, LENGTH = PREFIX + SECR
 static const char symbols[] = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
 static const char *const role_names[ROLE_COUNT] = {"annotator", "viewer", "operator", "admin"};
 
-const char *role_name(enum role role) {
+const char *role_name(enum role role)
+{
     return role_names[role];
 }
 
-int role_of(struct str name) {
+int role_of(struct str name)
+{
     for (int role = 0; role < ROLE_COUNT; role++)
         if (str_is(name, role_names[role]))
             return role;
     return -1;
 }
 
-void token_hash(struct str text, uint8_t ret[TOKEN_HASH]) {
+void token_hash(struct str text, uint8_t ret[TOKEN_HASH])
+{
     sha256(text.ptr, text.len, ret);
 }
 
 /* Six symbols of the hash of all that stands before them. */
-static void checksum(const char *text, char ret[CHECKSUM]) {
+static void checksum(const char *text, char ret[CHECKSUM])
+{
     uint8_t digest[SHA256_SIZE];
     uint64_t number = 0;
     sha256(text, PREFIX + SECRET, digest);
@@ -38,7 +42,8 @@ static void checksum(const char *text, char ret[CHECKSUM]) {
         ret[i] = symbols[number % SYMBOLS];
 }
 
-bool token_well_formed(struct str text) {
+bool token_well_formed(struct str text)
+{
     char expected[CHECKSUM];
     if (text.len != LENGTH || memcmp(text.ptr, "eg_", PREFIX) != 0)
         return false;
@@ -50,7 +55,8 @@ bool token_well_formed(struct str text) {
 }
 
 /* 36 symbols, each of the 62 equally likely: bytes that would favour some are thrown away. */
-static int make_text(char text[TOKEN_TEXT_SIZE], struct err *err) {
+static int make_text(char text[TOKEN_TEXT_SIZE], struct err *err)
+{
     enum { FAIR = 256 / SYMBOLS * SYMBOLS };
     uint8_t random[2 * SECRET];
     size_t used = sizeof random;
@@ -68,7 +74,8 @@ static int make_text(char text[TOKEN_TEXT_SIZE], struct err *err) {
     return 0;
 }
 
-static int document(struct pool *pool, const struct uuid *token, struct buf *out, struct err *err) {
+static int document(struct pool *pool, const struct uuid *token, struct buf *out, struct err *err)
+{
     struct pg_params p = {0};
     pg_param_uuid(&p, token);
     int status = query_json(pool, QUERY_token_get, &p, out, err);
@@ -77,7 +84,8 @@ static int document(struct pool *pool, const struct uuid *token, struct buf *out
 }
 
 int token_create(struct pool *pool, const struct uuid *project, enum role role, struct str name,
-                 const int64_t *expires_at, char ret_text[TOKEN_TEXT_SIZE], struct buf *out, struct err *err) {
+                 const int64_t *expires_at, char ret_text[TOKEN_TEXT_SIZE], struct buf *out, struct err *err)
+{
     struct pg_params p = {0};
     struct uuid id;
     uint8_t hash[TOKEN_HASH];
@@ -101,7 +109,8 @@ int token_create(struct pool *pool, const struct uuid *project, enum role role, 
     return status;
 }
 
-int token_list(struct pool *pool, const struct page *page, struct buf *out, struct err *err) {
+int token_list(struct pool *pool, const struct page *page, struct buf *out, struct err *err)
+{
     struct pg_params p = {0};
     int status = page_by_uuid(page, &p, err);
     if (status == 0)
@@ -110,7 +119,8 @@ int token_list(struct pool *pool, const struct page *page, struct buf *out, stru
     return status;
 }
 
-int token_revoke(struct pool *pool, const struct uuid *token, struct err *err) {
+int token_revoke(struct pool *pool, const struct uuid *token, struct err *err)
+{
     struct pg_params p = {0};
     struct pg_result *r = NULL;
     pg_param_uuid(&p, token);
@@ -122,7 +132,8 @@ int token_revoke(struct pool *pool, const struct uuid *token, struct err *err) {
     return status;
 }
 
-static struct token read_token(const struct pg_result *r, int row) {
+static struct token read_token(const struct pg_result *r, int row)
+{
     struct token t = {.id = pg_uuid(r, row, 0),
                       .project = pg_uuid(r, row, 1),
                       .has_project = !pg_null(r, row, 1),
@@ -133,7 +144,8 @@ static struct token read_token(const struct pg_result *r, int row) {
     return t;
 }
 
-int token_load(struct pool *pool, struct token **ret, size_t *ret_count, struct err *err) {
+int token_load(struct pool *pool, struct token **ret, size_t *ret_count, struct err *err)
+{
     struct pg_result *r = NULL;
     if (pool_query(pool, QUERY_token_load, NULL, &r, err) < 0)
         return -1;

@@ -13,7 +13,8 @@
 
 /* ---- ids and digests ---- */
 
-static void ids_follow_from_content_and_nothing_else(void **state) {
+static void ids_follow_from_content_and_nothing_else(void **state)
+{
     (void)state;
     struct uuid other = new_id(), a = identity_item(&project, STR_LITERAL("x"), false);
     struct uuid same = identity_item(&project, STR_LITERAL("x"), false);
@@ -37,7 +38,8 @@ static void ids_follow_from_content_and_nothing_else(void **state) {
 }
 
 /* Puts one more thing into a record; `which` from 0 on, false when there are no more. */
-static bool vary(struct record *r, int which) {
+static bool vary(struct record *r, int which)
+{
     static struct str reason = {"tone", 4};
     switch (which) {
     case 0:
@@ -83,7 +85,8 @@ static bool vary(struct record *r, int which) {
     }
 }
 
-static void the_digest_covers_all_that_is_stored(void **state) {
+static void the_digest_covers_all_that_is_stored(void **state)
+{
     (void)state;
     struct uuid id = new_id();
     struct record plain = record_of("ada", "digests");
@@ -97,7 +100,8 @@ static void the_digest_covers_all_that_is_stored(void **state) {
     assert_int_equal(kinds, 11);
 }
 
-static void what_cannot_be_stored_is_refused_before(void **state) {
+static void what_cannot_be_stored_is_refused_before(void **state)
+{
     (void)state;
     struct judgement j;
     struct uuid id = new_id();
@@ -126,25 +130,29 @@ struct bench {
     struct judgement rows[MOST];
 };
 
-static void bench_open(struct bench *b) {
+static void bench_open(struct bench *b)
+{
     b->known = known_new(1024, &f.err);
     assert_non_null(b->known);
     assert_int_equal(block_init(&b->block, b->known, MOST, &f.err), 0);
 }
 
-static void bench_close(struct bench *b) {
+static void bench_close(struct bench *b)
+{
     block_free(&b->block);
     known_free(b->known);
 }
 
-static void commit(struct bench *b, int count) {
+static void commit(struct bench *b, int count)
+{
     block_clear(&b->block);
     for (int i = 0; i < count; i++)
         block_add(&b->block, &b->rows[i], i + 1);
     block_commit(&b->block, f.pool, pg_deadline(5000));
 }
 
-static void a_row_is_new_then_replayed_then_in_conflict(void **state) {
+static void a_row_is_new_then_replayed_then_in_conflict(void **state)
+{
     (void)state;
     struct bench b;
     struct uuid id = new_id();
@@ -166,7 +174,8 @@ static void a_row_is_new_then_replayed_then_in_conflict(void **state) {
     bench_close(&b);
 }
 
-static void twins_in_one_block_are_judged_by_the_first(void **state) {
+static void twins_in_one_block_are_judged_by_the_first(void **state)
+{
     (void)state;
     struct bench b;
     struct uuid id = new_id();
@@ -192,7 +201,8 @@ static void twins_in_one_block_are_judged_by_the_first(void **state) {
     bench_close(&b);
 }
 
-static void a_poison_row_fails_alone(void **state) {
+static void a_poison_row_fails_alone(void **state)
+{
     (void)state;
     struct bench b;
     bench_open(&b);
@@ -208,7 +218,8 @@ static void a_poison_row_fails_alone(void **state) {
 }
 
 /* The same judgement by ids instead of texts. */
-static struct judgement by_ids(const struct judgement *j) {
+static struct judgement by_ids(const struct judgement *j)
+{
     struct record r = record_of("ada", "");
     r.prompt_form = PROMPT_NONE;
     r.item = j->item;
@@ -217,7 +228,8 @@ static struct judgement by_ids(const struct judgement *j) {
     return judgement_of(&r, NULL);
 }
 
-static void references_must_exist_and_belong_together(void **state) {
+static void references_must_exist_and_belong_together(void **state)
+{
     (void)state;
     struct bench b;
     struct record r = record_of("ada", "references"), other = record_of("ada", "other references");
@@ -250,7 +262,8 @@ static void references_must_exist_and_belong_together(void **state) {
     bench_close(&b);
 }
 
-static void all_members_reach_their_columns(void **state) {
+static void all_members_reach_their_columns(void **state)
+{
     (void)state;
     struct bench b;
     struct str reasons[] = {STR_LITERAL("a \"quoted\" \\ one"), STR_LITERAL("{x,y}")};
@@ -278,7 +291,8 @@ static void all_members_reach_their_columns(void **state) {
     bench_close(&b);
 }
 
-static void what_is_known_is_not_sent_again(void **state) {
+static void what_is_known_is_not_sent_again(void **state)
+{
     (void)state;
     struct bench b;
     struct record r = record_of("ada", "known");
@@ -309,7 +323,8 @@ struct opposite {
 
 static struct uuid shared_ids[ROUNDS][OVERLAP];
 
-static void *commit_overlapping(void *context) {
+static void *commit_overlapping(void *context)
+{
     struct opposite *me = context;
     struct bench b;
     struct arena own = {0};
@@ -339,7 +354,8 @@ static void *commit_overlapping(void *context) {
     return NULL;
 }
 
-static void writers_of_the_same_rows_never_deadlock(void **state) {
+static void writers_of_the_same_rows_never_deadlock(void **state)
+{
     (void)state;
     struct opposite pair[2] = {{.backwards = false}, {.backwards = true}};
     for (int i = 0; i < ROUNDS * OVERLAP; i++)
@@ -361,11 +377,13 @@ struct post {
     sem_t answered;
 };
 
-static void post_done(struct ingest_entry *entry) {
+static void post_done(struct ingest_entry *entry)
+{
     sem_post(&((struct post *)entry)->answered);
 }
 
-static int post_submit(struct ingest *ingest, struct post *post, const struct judgement *j) {
+static int post_submit(struct ingest *ingest, struct post *post, const struct judgement *j)
+{
     memset(&post->entry, 0, sizeof post->entry);
     post->entry.judgement = *j;
     post->entry.done = post_done;
@@ -373,7 +391,8 @@ static int post_submit(struct ingest *ingest, struct post *post, const struct ju
     return ingest_submit(ingest, &post->entry, &f.err);
 }
 
-static void post_wait(struct post *post) {
+static void post_wait(struct post *post)
+{
     struct timespec until;
     clock_gettime(CLOCK_REALTIME, &until);
     until.tv_sec += 20;
@@ -382,7 +401,8 @@ static void post_wait(struct post *post) {
 
 enum { POSTS = 64 };
 
-static void one_key_posted_64_times_at_once_is_stored_once(void **state) {
+static void one_key_posted_64_times_at_once_is_stored_once(void **state)
+{
     (void)state;
     static struct post posts[POSTS];
     struct ingest *ingest = ingest_with(2, 1000, 5000);
@@ -401,7 +421,8 @@ static void one_key_posted_64_times_at_once_is_stored_once(void **state) {
     ingest_free(ingest);
 }
 
-static void stopping_commits_and_answers_all_that_waits(void **state) {
+static void stopping_commits_and_answers_all_that_waits(void **state)
+{
     (void)state;
     static struct post posts[1500];
     struct ingest *ingest = ingest_with(2, 2000, 5000);
@@ -422,7 +443,8 @@ static void stopping_commits_and_answers_all_that_waits(void **state) {
     ingest_free(ingest);
 }
 
-static int signal_backends(const pid_t *pids, int count, int signal_number) {
+static int signal_backends(const pid_t *pids, int count, int signal_number)
+{
     int sent = 0;
     for (int i = 0; i < count; i++)
         sent += kill(pids[i], signal_number) == 0;
@@ -430,7 +452,8 @@ static int signal_backends(const pid_t *pids, int count, int signal_number) {
 }
 
 /* The server's processes that serve connections: those of its children whose title names the local socket. */
-static int find_backends(pid_t *pids, int most) {
+static int find_backends(pid_t *pids, int most)
+{
     char path[64], line[256];
     int found = 0;
     snprintf(path, sizeof path, "/proc/%d/task/%d/children", (int)cluster_pid(f.cluster), (int)cluster_pid(f.cluster));
@@ -449,7 +472,8 @@ static int find_backends(pid_t *pids, int most) {
     return found;
 }
 
-static void a_frozen_database_is_told_in_time_and_nothing_is_stored_twice(void **state) {
+static void a_frozen_database_is_told_in_time_and_nothing_is_stored_twice(void **state)
+{
     (void)state;
     static struct post posts[40];
     pid_t pids[32];
@@ -493,7 +517,8 @@ static void a_frozen_database_is_told_in_time_and_nothing_is_stored_twice(void *
     assert_true(holds("(SELECT count(*) = 34 FROM comparison JOIN item i ON i.id = item_id WHERE prompt = 'frozen')"));
 }
 
-int main(void) {
+int main(void)
+{
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(ids_follow_from_content_and_nothing_else),
         cmocka_unit_test(the_digest_covers_all_that_is_stored),

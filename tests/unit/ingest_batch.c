@@ -14,36 +14,42 @@
 
 static struct ingest *ingest;
 
-static int set_up_ingest(void **state) {
+static int set_up_ingest(void **state)
+{
     set_up(state);
     ingest = ingest_with(1, 100, 5000);
     return 0;
 }
 
-static int tear_down_ingest(void **state) {
+static int tear_down_ingest(void **state)
+{
     ingest_free(ingest);
     return tear_down(state);
 }
 
-static struct ingest_batch *batch_with(bool skip, int max_errors) {
+static struct ingest_batch *batch_with(bool skip, int max_errors)
+{
     struct ingest_batch *batch = NULL;
     assert_int_equal(ingest_batch_open(ingest, skip, max_errors, &batch, &f.err), 0);
     return batch;
 }
 
 /* Line `line` of a stream over `prompt`: its own comparison by one of 20 people. */
-static struct judgement line_of(const char *prompt, long line) {
+static struct judgement line_of(const char *prompt, long line)
+{
     char name[32];
     snprintf(name, sizeof name, "person %ld", line % 20);
     struct record r = record_of(name, prompt);
     return judgement_of(&r, NULL);
 }
 
-static void add(struct ingest_batch *batch, const struct judgement *j, long line) {
+static void add(struct ingest_batch *batch, const struct judgement *j, long line)
+{
     assert_int_equal(ingest_batch_add(batch, j, line, &f.err), 0);
 }
 
-static void add_lines(struct ingest_batch *batch, const char *prompt, long from, long to) {
+static void add_lines(struct ingest_batch *batch, const char *prompt, long from, long to)
+{
     for (long line = from; line <= to; line++) {
         struct judgement j = line_of(prompt, line);
         add(batch, &j, line);
@@ -51,27 +57,31 @@ static void add_lines(struct ingest_batch *batch, const char *prompt, long from,
     arena_free(&arena);
 }
 
-static struct ingest_report finish(struct ingest_batch *batch) {
+static struct ingest_report finish(struct ingest_batch *batch)
+{
     struct ingest_report report;
     assert_int_equal(ingest_batch_finish(batch, &report, &f.err), 0);
     return report;
 }
 
-static void assert_counts(const struct ingest_report *r, int accepted, int duplicate, int rejected) {
+static void assert_counts(const struct ingest_report *r, int accepted, int duplicate, int rejected)
+{
     assert_int_equal(r->accepted, accepted);
     assert_int_equal(r->duplicate, duplicate);
     assert_int_equal(r->rejected, rejected);
 }
 
 /* Whether `count` comparisons are stored over `prompt`. */
-static bool stored(const char *prompt, int count) {
+static bool stored(const char *prompt, int count)
+{
     char condition[256];
     snprintf(condition, sizeof condition,
              "(SELECT count(*) = %d FROM comparison JOIN item i ON i.id = item_id WHERE prompt = '%s')", count, prompt);
     return holds(condition);
 }
 
-static void whole_streams_of_any_length_are_stored(void **state) {
+static void whole_streams_of_any_length_are_stored(void **state)
+{
     (void)state;
     const int lengths[] = {0, 1, 1000, 1001, 3500};
     for (size_t i = 0; i < sizeof lengths / sizeof lengths[0]; i++) {
@@ -86,7 +96,8 @@ static void whole_streams_of_any_length_are_stored(void **state) {
     }
 }
 
-static void nothing_is_written_before_the_end(void **state) {
+static void nothing_is_written_before_the_end(void **state)
+{
     (void)state;
     struct ingest_batch *batch = batch_with(false, 10);
     add_lines(batch, "abandoned", 1, 2500);
@@ -96,7 +107,8 @@ static void nothing_is_written_before_the_end(void **state) {
     assert_true(holds("(SELECT count(*) = 0 FROM item WHERE prompt = 'abandoned')"));
 }
 
-static void one_bad_line_keeps_everything_out(void **state) {
+static void one_bad_line_keeps_everything_out(void **state)
+{
     (void)state;
     struct err bad;
     err_at(&bad, ERR_MISSING_MEMBER, "/outcome", "it is missing");
@@ -118,7 +130,8 @@ static void one_bad_line_keeps_everything_out(void **state) {
 }
 
 /* A conflict with what is stored, in the last line of a stream of `length`. */
-static void conflict_at_the_end(int length) {
+static void conflict_at_the_end(int length)
+{
     struct uuid id = new_id();
     struct record r = record_of("ada", "before");
     struct judgement first = judgement_of(&r, &id);
@@ -145,14 +158,16 @@ static void conflict_at_the_end(int length) {
     assert_true(holds("(SELECT count(*) = 0 FROM item WHERE prompt = 'conflicting')"));
 }
 
-static void a_conflict_rejects_the_batch(void **state) {
+static void a_conflict_rejects_the_batch(void **state)
+{
     (void)state;
     conflict_at_the_end(10);
     conflict_at_the_end(2100);
 }
 
 /* The same id twice in one stream, blocks apart: only the database sees that. */
-static void a_conflict_within_the_stream_rejects_it(void **state) {
+static void a_conflict_within_the_stream_rejects_it(void **state)
+{
     (void)state;
     struct uuid id = new_id();
     struct arena kept = {0};
@@ -179,7 +194,8 @@ static void a_conflict_within_the_stream_rejects_it(void **state) {
     arena_free(&kept);
 }
 
-static void skip_stores_the_good_and_lists_the_bad(void **state) {
+static void skip_stores_the_good_and_lists_the_bad(void **state)
+{
     (void)state;
     struct err bad;
     struct ingest_batch *batch = batch_with(true, 5);
@@ -210,14 +226,16 @@ static void skip_stores_the_good_and_lists_the_bad(void **state) {
 
 /* ---- reading it back ---- */
 
-static bool contains(const struct buf *text, const char *part) {
+static bool contains(const struct buf *text, const char *part)
+{
     if (strstr(text->data, part))
         return true;
     fprintf(stderr, "no %s in %s\n", part, text->data);
     return false;
 }
 
-static void comparisons_are_read_undone_and_paged(void **state) {
+static void comparisons_are_read_undone_and_paged(void **state)
+{
     (void)state;
     struct buf out = {0};
     struct uuid id = new_id();
@@ -252,7 +270,8 @@ static void comparisons_are_read_undone_and_paged(void **state) {
     buf_free(&out);
 }
 
-static void items_annotators_and_state_are_read(void **state) {
+static void items_annotators_and_state_are_read(void **state)
+{
     (void)state;
     bool created;
     struct buf out = {0}, etag = {0};
@@ -284,7 +303,8 @@ static void items_annotators_and_state_are_read(void **state) {
     buf_free(&etag);
 }
 
-static void tokens_are_made_checked_listed_and_revoked(void **state) {
+static void tokens_are_made_checked_listed_and_revoked(void **state)
+{
     (void)state;
     char text[TOKEN_TEXT_SIZE];
     uint8_t hash[TOKEN_HASH];
@@ -319,7 +339,8 @@ static void tokens_are_made_checked_listed_and_revoked(void **state) {
     buf_free(&out);
 }
 
-static void projects_are_made_once_and_changed(void **state) {
+static void projects_are_made_once_and_changed(void **state)
+{
     (void)state;
     bool created;
     struct buf out = {0};
@@ -353,7 +374,8 @@ struct echo {
     int64_t last;
 };
 
-static int echo_row(const struct record *record, int64_t seq, void *context, struct err *err) {
+static int echo_row(const struct record *record, int64_t seq, void *context, struct err *err)
+{
     (void)err;
     struct echo *echo = context;
     assert_true(seq > echo->last);
@@ -363,7 +385,8 @@ static int echo_row(const struct record *record, int64_t seq, void *context, str
     return 0;
 }
 
-static void a_stream_gives_the_records_back(void **state) {
+static void a_stream_gives_the_records_back(void **state)
+{
     (void)state;
     static const char lines[] =
         "{\"id\":\"01890a5d-ac96-774b-bcce-b302099a8057\",\"annotator\":\"z\",\"prompt\":[{\"role\":\"user\","
@@ -409,7 +432,8 @@ static void a_stream_gives_the_records_back(void **state) {
     project = kept;
 }
 
-int main(void) {
+int main(void)
+{
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(whole_streams_of_any_length_are_stored),
         cmocka_unit_test(nothing_is_written_before_the_end),

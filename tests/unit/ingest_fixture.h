@@ -13,7 +13,8 @@ static struct fixture f;
 static struct uuid project;
 static struct arena arena; /* of all judgements of a test */
 
-static int set_up(void **state) {
+static int set_up(void **state)
+{
     (void)state;
     bool created;
     struct buf out = {0};
@@ -26,19 +27,22 @@ static int set_up(void **state) {
     return 0;
 }
 
-static int tear_down(void **state) {
+static int tear_down(void **state)
+{
     (void)state;
     arena_free(&arena);
     fixture_stop(&f);
     return 0;
 }
 
-static struct str text_of(const char *text) {
+static struct str text_of(const char *text)
+{
     return str_of(arena_strndup(&arena, text, strlen(text)));
 }
 
 /* A record with its texts: `name` prefers a of two answers to `prompt`. */
-static struct record record_of(const char *name, const char *prompt) {
+static struct record record_of(const char *name, const char *prompt)
+{
     struct record r = {0};
     record_set_annotator(&r, text_of(name));
     record_set_prompt(&r, text_of(prompt));
@@ -48,20 +52,23 @@ static struct record record_of(const char *name, const char *prompt) {
     return r;
 }
 
-static struct judgement judgement_of(const struct record *r, const struct uuid *id) {
+static struct judgement judgement_of(const struct record *r, const struct uuid *id)
+{
     struct judgement j;
     fixture_must(&f, judgement_of_record(r, &project, id, &arena, &j, &f.err));
     return j;
 }
 
-static struct uuid new_id(void) {
+static inline struct uuid new_id(void)
+{
     struct uuid id;
     fixture_must(&f, uuid_new(&id, &f.err));
     return id;
 }
 
 /* Whether the SQL condition holds; the reason goes to standard error when not. */
-static bool holds(const char *condition) {
+static bool holds(const char *condition)
+{
     struct buf sql = {0};
     struct pg *pg = NULL;
     buf_printf(&sql, "DO $$ BEGIN IF NOT (%s) THEN RAISE EXCEPTION 'it does not hold'; END IF; END $$", condition);
@@ -75,7 +82,8 @@ static bool holds(const char *condition) {
     return status == 0;
 }
 
-static struct ingest *ingest_with(int writers, int queue_rows, int deadline_ms) {
+static struct ingest *ingest_with(int writers, int queue_rows, int deadline_ms)
+{
     struct ingest *ingest = NULL;
     struct ingest_options options = {.conninfo = cluster_conninfo(f.cluster),
                                      .writers = writers,
