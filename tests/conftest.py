@@ -1,6 +1,6 @@
-"""What the pytest files share. `cluster`: one private PostgreSQL per test run, reached by a unix socket; `empty_database`: a
-new empty database in it; `database`: a new database with the schema of the program. All three are libpq strings or give them.
-`daemon`: a running `egalign serve`; `start_daemon` starts others."""
+"""What the pytest files share. `cluster`: one private PostgreSQL per test run, reached by a unix socket;
+`empty_database`: a new empty database in it; `database`: a new database with the schema of the program (both as
+libpq strings); `daemon`: a running `egalign serve`; `start_daemon` starts others."""
 import itertools
 import os
 import pathlib
@@ -44,13 +44,15 @@ class Cluster:
             self.identity = {"user": user.pw_uid, "group": user.pw_gid, "extra_groups": []}
             os.chown(self.folder, user.pw_uid, user.pw_gid)
         os.chmod(self.folder, 0o711)
-        self.run("initdb", "-D", self.data, "-U", "egalign", "-A", "trust", "-E", "UTF8", "--locale=C.UTF-8", "--no-sync")
+        self.run("initdb", "-D", self.data, "-U", "egalign", "-A", "trust", "-E", "UTF8", "--locale=C.UTF-8",
+                 "--no-sync")
         self.start()
 
     def run(self, name, *arguments):
         command = [str(self.programs / name), *map(str, arguments)]
         with open(self.folder / "run.log", "a+") as log:
-            done = subprocess.run(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd="/", timeout=120, **self.identity)
+            done = subprocess.run(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd="/", timeout=120,
+                                  **self.identity)
             if done.returncode != 0:
                 log.seek(0)
                 raise RuntimeError(f"{name} failed: {log.read()[-2000:]}")

@@ -74,7 +74,8 @@ int pg_commit(struct pg *pg, struct err *err);
 void pg_rollback(struct pg *pg); /* closes the connection when even that fails */
 
 /* Calls back for each notification (LISTEN, by pg_script) that has arrived; does not wait: poll pg_socket for that.
- * Notifications of the time without a connection are lost, so after connecting, all may have changed. Negative when the connection is lost. */
+ * Notifications of the time without a connection are lost, so after connecting, all may have changed. Negative when the
+ * connection is lost. */
 int pg_notifications(struct pg *pg, void (*each)(const char *channel, const char *payload, void *context),
                      void *context, struct err *err);
 

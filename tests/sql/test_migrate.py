@@ -45,7 +45,8 @@ def test_a_changed_migration_is_refused(program, database):
 
 
 def test_a_newer_schema_is_refused(program, database):
-    query(database, "INSERT INTO schema_migration (version, name, checksum) VALUES (9999, 'from_the_future', sha256('x'))")
+    query(database, "INSERT INTO schema_migration (version, name, checksum) "
+                    "VALUES (9999, 'from_the_future', sha256('x'))")
     answer = migrate(program, database)
     assert answer.returncode == 1
     assert "9999" in answer.stderr and "from_the_future" in answer.stderr

@@ -56,7 +56,8 @@ def test_foreign_keys_of_big_tables_have_an_index(cursor):
     """Deleting or locking a referenced row must not scan a big table."""
     cursor.execute("""
         SELECT c.conrelid::regclass::text, c.conname FROM pg_constraint c
-        WHERE c.contype = 'f' AND c.conrelid::regclass::text = ANY (ARRAY['comparison', 'response', 'item', 'annotator', 'retraction'])
+        WHERE c.contype = 'f' AND c.conrelid::regclass::text = ANY
+              (ARRAY['comparison', 'response', 'item', 'annotator', 'retraction'])
           AND c.confrelid::regclass::text <> 'token'
           AND NOT EXISTS (SELECT FROM pg_index i WHERE i.indrelid = c.conrelid
                           AND (i.indkey::int2[])[0:cardinality(c.conkey) - 1] @> c.conkey)""")
