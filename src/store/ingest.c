@@ -182,7 +182,7 @@ int ingest_start(const struct ingest_options *options, struct ingest **ret, stru
     pthread_cond_init(&ingest->wake, NULL);
     ingest->options = *options;
     ingest->tail = &ingest->head;
-    ingest->spool_dir = mem_strdup(options->spool_dir ? options->spool_dir : "/tmp");
+    ingest->spool_dir = mem_strdup(options->spool_dir ? options->spool_dir : "/var/tmp");
     ingest->options.spool_dir = ingest->spool_dir;
     ingest->known = known_new(KNOWN_FACTS, err);
     int status = !ingest->spool_dir ? err_memory(err) : ingest->known ? make_pools(ingest, err) : -1;

@@ -31,7 +31,7 @@ struct ingest_options {
     int group_rows;        /* most entries of one commit; 1 is a transaction a row */
     int queue_rows;        /* most entries that wait; beyond, ERR_OVERLOADED */
     int deadline_ms;       /* from submission to answer */
-    const char *spool_dir; /* where a batch longer than a block waits for its end (unnamed files); NULL is /tmp */
+    const char *spool_dir; /* where a batch longer than a block waits for its end (unnamed files); NULL: /var/tmp */
 };
 
 /* Starts the writers. Does not wait for the database: it may come later. */

@@ -1,7 +1,7 @@
 #include "store/ingest_batch.h"
 
-#include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -123,17 +123,20 @@ static int commit_block(struct ingest_batch *batch, struct err *err)
 
 /* ---- all or nothing ---- */
 
+/* Without a name from the start on (O_TMPFILE would be simpler, but not every file system of containers has it). */
 static int open_spool(struct ingest_batch *batch, struct err *err)
 {
-    const char *folder = ingest_options_of(batch->ingest)->spool_dir;
-    int fd = open(folder, O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
+    char path[PATH_MAX];
+    snprintf(path, sizeof path, "%s/egalign-batch-XXXXXX", ingest_options_of(batch->ingest)->spool_dir);
+    int fd = mkostemp(path, O_CLOEXEC);
     if (fd < 0)
-        return err_errno(err, "a temporary file in %s", folder);
+        return err_errno(err, "a temporary file %s", path);
+    unlink(path);
     batch->spool = fdopen(fd, "w+");
     if (batch->spool)
         return 0;
     close(fd);
-    return err_errno(err, "a temporary file in %s", folder);
+    return err_errno(err, "a temporary file %s", path);
 }
 
 /* Checks the block, and lets it wait in the file while the batch is still good. */

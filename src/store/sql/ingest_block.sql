@@ -1,4 +1,6 @@
 -- Stores comparisons together with the annotators, items and responses that they need; answers as ingest_comparisons.
+-- PostgreSQL runs the last INSERT first and then those of WITH in reverse order: responses, items, annotators, in every
+-- statement that stores them, so that two of them never wait for each other in a circle.
 WITH new_annotator AS (
     INSERT INTO annotator (project_id, id, name)
     SELECT * FROM unnest($16::uuid[], $17::uuid[], $18::text[])

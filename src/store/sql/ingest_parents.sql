@@ -1,4 +1,6 @@
 -- Stores the annotators, items and responses that a part of a long batch needs.
+-- PostgreSQL runs the last INSERT first and then those of WITH in reverse order: responses, items, annotators, in every
+-- statement that stores them, so that two of them never wait for each other in a circle.
 WITH new_annotator AS (
     INSERT INTO annotator (project_id, id, name)
     SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::text[])
