@@ -75,17 +75,23 @@ function card(group) {
 
 /** What the figures come to, in a sentence or two. */
 function verdict(doc) {
-  if (doc.k <= 1) return "One group suffices: nothing in the judgements asks for more than one taste.";
+  if (doc.k <= 1) return "Nothing in the judgements asks for more than one taste: one reward serves everybody alike.";
   const worst = doc.groups.find((group) => group.worst_off);
-  const found = `There are ${doc.k} groups of taste among ${count(doc.groups.reduce((sum, g) => sum + g.size, 0), "person", "people")}.`;
-  if (!worst || !(worst.accuracy.single.n > 0)) return found;
+  const found = `There are ${doc.k} groups of taste among ${count(doc.annotators, "person", "people")}.`;
+  if (!worst) return found;
   return `${found} One reward for all predicts ${percent(worst.accuracy.single.rate)} of the judgements of ` +
     `${nameOf(worst)}, the worst-off group; the group's own reward predicts ${percent(worst.accuracy.group.rate)}.`;
 }
 
+/** What the figures rest on. */
+function basis(doc) {
+  const who = `${count(doc.comparisons, "judgement", "judgements")} by ${count(doc.annotators, "person", "people")}`;
+  if (!doc.unassigned) return `${who}.`;
+  return `${who}; ${count(doc.unassigned, "is", "are")} in no group, for want of judgements or of a clear taste.`;
+}
+
 function headline(doc) {
-  if (doc.k <= 1) return "One taste for all";
-  return `${doc.k} groups of taste`;
+  return doc.k > 1 ? `${doc.k} groups of taste` : "One taste for all";
 }
 
 /** [[a, b], ...]: every pair once, or those of one policy when there are many. */
@@ -118,18 +124,29 @@ function winRateSection(doc, again) {
   return node("section", { class: "section" },
     node("h2", {}, "Win rates between policies, by group"),
     node("p", { class: "soft" }, "How often people of a group prefer the one to the other; a tie is half a win. The band is the 95 % interval, n the judgements it rests on."),
+    doc.policies_left_out > 0 ? node("p", { class: "soft" }, `${count(doc.policies_left_out, "policy", "policies")} with fewer judgements left out.`) : null,
     chooser,
     node("div", { class: "pairs" }, ...pairsOf(policies).map((pair) => pairCard(doc, pair))));
 }
 
+const fitStates = {
+  queued: "A fit is waiting for a worker.",
+  running: "A fit is being made now.",
+  failed: "The last fit failed; its job tells why.",
+  cancelled: "The last fit was cancelled.",
+};
+
+/** Before the first fit `missing` is a phrase; after a fit with too little data it counts what more is needed. */
 function insufficient(doc) {
-  const lacking = Object.entries(doc.missing || {}).map(([what, n]) =>
-    node("li", {}, typeof n === "number" ? `${n.toLocaleString("en")} more ${what.replaceAll("_", " ")}` : `${what.replaceAll("_", " ")}: ${n}`));
+  const lacking = typeof doc.missing === "object" ? Object.entries(doc.missing) : [];
+  const have = doc.have || doc;
   return node("section", { class: "card head" },
-    node("h1", {}, "Not enough judgements yet"),
-    node("p", { class: "lead" }, "Groups appear here once there is a fit of this project's comparisons."),
-    lacking.length ? node("p", {}, "What is missing:") : null,
-    lacking.length ? node("ul", {}, ...lacking) : null);
+    node("h1", {}, lacking.length ? "Not enough judgements yet" : "No groups yet"),
+    node("p", { class: "lead" }, lacking.length
+      ? `Still needed: ${lacking.map(([what, n]) => count(n, `more ${what.slice(0, -1)}`, `more ${what}`)).join(" and ")}.`
+      : "Groups appear here once there is a fit of this project's comparisons."),
+    node("p", {}, `So far: ${count(have.comparisons, "comparison", "comparisons")} by ${count(have.annotators, "annotator", "annotators")}. `,
+      fitStates[doc.job?.state] || ""));
 }
 
 function asOf(doc) {
@@ -141,7 +158,7 @@ function asOf(doc) {
 
 /** Replaces what `place` shows by the document. */
 export function draw(place, doc) {
-  if (doc.status !== "ready") {
+  if (doc.status === "insufficient_data") {
     place.replaceChildren(insufficient(doc));
     return;
   }
@@ -150,7 +167,8 @@ export function draw(place, doc) {
     document.getElementById("policy")?.focus();
   };
   place.replaceChildren(
-    node("section", { class: "head" }, node("h1", {}, headline(doc)), node("p", { class: "lead" }, verdict(doc)), asOf(doc)),
+    node("section", { class: "head" }, node("h1", {}, headline(doc)), node("p", { class: "lead" }, verdict(doc)),
+      node("p", { class: "note" }, basis(doc)), asOf(doc)),
     node("section", { class: "section" }, node("h2", {}, doc.k > 1 ? "The groups" : "The group"),
       node("div", { class: "groups" }, ...doc.groups.map(card))),
     winRateSection(doc, again));

@@ -103,7 +103,7 @@ def test_a_project_without_a_fit_says_what_is_missing(browser, service):
     token = service.project("empty")
     page = opened(browser, service, "empty", token)
     page.wait(SHOWN)
-    assert "Not enough judgements yet" in page.text()
+    assert "No groups yet" in page.text()
     assert page.complaints() == []
 
 
