@@ -69,8 +69,10 @@ static int make_folders(const char *path, struct err *err)
             return err_errno(err, "mkdir %s", part);
         *slash = '/';
     }
-    if (mkdir(part, mode) < 0 && errno != EEXIST)
-        return err_errno(err, "mkdir %s", part);
+    if (mkdir(part, mode) < 0)
+        return errno == EEXIST ? 0 : err_errno(err, "mkdir %s", part);
+    if (chmod(part, mode) < 0) /* whatever the umask is */
+        return err_errno(err, "chmod %s", part);
     return 0;
 }
 
