@@ -17,6 +17,7 @@ struct followers;
 
 enum { FOLLOW_MOST = 64 };
 
+/* Nobody follows yet. NULL with err on failure. */
 struct followers *followers_new(struct pool *pool, struct err *err);
 
 /* Ends every stream and the thread; the streams' responses may outlive it. */

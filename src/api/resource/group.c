@@ -1,3 +1,4 @@
+#include "api/projects.h"
 #include "api/resource/resource.h"
 #include "store/fit_read.h"
 
@@ -36,7 +37,10 @@ int on_group_patch(struct request *r, struct err *err)
     struct uuid group;
     if (request_uuid(r, "group", &group, err) < 0)
         return -1;
-    return answer_json(r, group_rename(r->api->pool, &r->project, &group, name, &body, err), 200, &body);
+    int status = group_rename(r->api->pool, &r->project, &group, name, &body, err);
+    if (status == 0)
+        projects_drop_win_rates(r->api->projects, &r->project);
+    return answer_json(r, status, 200, &body);
 }
 
 int on_memberships_get(struct request *r, struct err *err)

@@ -10,17 +10,20 @@
 #include "api/request.h"
 #include "base/json.h"
 
+/* Projects: make or find one, list, get one, change its settings. */
 extern const struct json_shape project_body_shape, project_patch_shape;
 int on_projects_post(struct request *r, struct err *err);
 int on_projects_get(struct request *r, struct err *err);
 int on_project_get(struct request *r, struct err *err);
 int on_project_patch(struct request *r, struct err *err);
 
+/* Items: make or find one with its responses, list, get one. */
 extern const struct json_shape item_body_shape;
 int on_items_post(struct request *r, struct err *err);
 int on_items_get(struct request *r, struct err *err);
 int on_item_get(struct request *r, struct err *err);
 
+/* Annotators: list, get one with its counts. */
 int on_annotators_get(struct request *r, struct err *err);
 int on_annotator_get(struct request *r, struct err *err);
 
@@ -31,20 +34,24 @@ int on_comparisons_get(struct request *r, struct err *err);
 int on_comparison_get(struct request *r, struct err *err);
 int on_comparison_undo(struct request *r, struct err *err);
 
+/* Fits: ask for one, list, get one, make an earlier one the published one. */
 int on_fits_post(struct request *r, struct err *err);
 int on_fits_get(struct request *r, struct err *err);
 int on_fit_get(struct request *r, struct err *err);
 int on_fit_publish(struct request *r, struct err *err);
 
+/* Groups of the published fit: list, get one, name it; who is in which. */
 extern const struct json_shape group_patch_shape;
 int on_groups_get(struct request *r, struct err *err);
 int on_group_get(struct request *r, struct err *err);
 int on_group_patch(struct request *r, struct err *err);
 int on_memberships_get(struct request *r, struct err *err);
 
+/* Win rates: answered from memory (true), or, when they are not there yet, by the handler. */
 bool win_rates_from_memory(struct request *r);
 int on_win_rates_get(struct request *r, struct err *err);
 
+/* Jobs: ask for one, list, get one, cancel, start again, read or follow its log. */
 extern const struct json_shape job_body_shape;
 extern const char *const job_states[]; /* ended by NULL */
 int on_jobs_post(struct request *r, struct err *err);
@@ -54,11 +61,13 @@ int on_job_cancel(struct request *r, struct err *err);
 int on_job_retry(struct request *r, struct err *err);
 int on_job_log(struct request *r, struct err *err);
 
+/* Tokens: make one, list, revoke. */
 extern const struct json_shape token_body_shape;
 int on_tokens_post(struct request *r, struct err *err);
 int on_tokens_get(struct request *r, struct err *err);
 int on_token_delete(struct request *r, struct err *err);
 
+/* The service itself, without a token: alive, ready, counters, version, description, pages. */
 int on_healthz(struct request *r, struct err *err);
 int on_readyz(struct request *r, struct err *err);
 int on_metrics(struct request *r, struct err *err);

@@ -12,6 +12,7 @@ struct folds {
     const char *unit; /* "item"; "pair" when there are fewer than 2 n items, or one has more than a fold's share */
 };
 
+/* Deals the comparisons of `d` into n folds (2 .. 20) by the seed. ERR_NO_MEMORY. */
 int folds_new(const struct design *d, int n, uint64_t seed, struct folds *ret, struct err *err);
 void folds_free(struct folds *f);
 

@@ -1,7 +1,15 @@
--- The win rates of project $1 and their ETag: what the published fit rendered, or what there is before the first fit.
-SELECT coalesce(w.body, d.body), coalesce(w.etag, '"' || md5(d.body) || '"')
+-- The win rates of project $1 and their ETag: what the published fit rendered, the same with the names that groups were
+-- given since, or what there is before the first fit.
+SELECT coalesce(n.body, w.body, d.body), coalesce('"' || md5(coalesce(n.body, d.body)) || '"', w.etag)
 FROM project p
 LEFT JOIN win_rates w ON w.fit_id = p.published_fit
+LEFT JOIN LATERAL (
+    SELECT jsonb_set(w.body::jsonb, '{groups}',
+                     jsonb_agg(g.body || jsonb_build_object('name', l.name) ORDER BY g.place))::text AS body
+    FROM jsonb_array_elements(w.body::jsonb -> 'groups') WITH ORDINALITY g (body, place)
+    JOIN lineage l ON l.id = (g.body ->> 'id')::uuid
+    HAVING bool_or(l.name <> g.body ->> 'name')
+) n ON true
 LEFT JOIN LATERAL (
     SELECT json_build_object(
         'status', 'insufficient_data', 'project', p.name, 'fit_id', NULL, 'as_of', NULL, 'k', 0,
