@@ -69,6 +69,9 @@ struct kernels {
     float (*dot)(size_t n, const float *a, const float *b);
     void (*add)(size_t n, const float *x, float *y);            /* y += x */
     void (*axpy)(size_t n, float a, const float *x, float *y);  /* y += a x */
+    /* ret[t] = q . rows[t], and out = sum of p[t] rows[t], over `count` rows of n that lie `stride` apart. */
+    void (*dots)(size_t count, size_t n, const float *q, const float *rows, size_t stride, float *ret);
+    void (*mix)(size_t count, size_t n, const float *p, const float *rows, size_t stride, float *out);
     double (*sum_squares)(size_t n, const float *x);            /* in double */
 
     /* Rotates the two halves of each head of one token (Hugging Face's rotate-half RoPE, arXiv 2104.09864):

@@ -251,6 +251,19 @@ static void axpy(size_t n, float a, const float *x, float *y)
         y[i] += a * x[i];
 }
 
+static void dots(size_t count, size_t n, const float *q, const float *rows, size_t stride, float *ret)
+{
+    for (size_t t = 0; t < count; t++)
+        ret[t] = dot(n, q, rows + t * stride);
+}
+
+static void mix(size_t count, size_t n, const float *p, const float *rows, size_t stride, float *out)
+{
+    memset(out, 0, n * sizeof *out);
+    for (size_t t = 0; t < count; t++)
+        axpy(n, p[t], rows + t * stride, out);
+}
+
 static double sum_squares(size_t n, const float *x)
 {
     double sum = 0;
@@ -313,6 +326,8 @@ const struct kernels KERNEL_SET = {
     .dot = dot,
     .add = add,
     .axpy = axpy,
+    .dots = dots,
+    .mix = mix,
     .sum_squares = sum_squares,
     .rotate = rotate,
     .adamw = adamw,

@@ -1,0 +1,126 @@
+#include "core/lm/transformer.h"
+
+#include <string.h>
+
+#include "base/check.h"
+#include "core/lm/block.h"
+
+static int check_sequence(const struct lm_run *run, const struct lm_batch *b, const struct lm_cache *cache, int i,
+                          struct err *err)
+{
+    const struct lm_shape *s = &run->model->shape;
+    int limit = run->options.max_sequence ? run->options.max_sequence : s->context;
+    int length = b->starts[i + 1] - b->starts[i], past = batch_past(b, i);
+    if (cache && cache->length < limit)
+        limit = cache->length;
+    if (length < 1 || past < 0 || length > limit - past || (past > 0 && !cache))
+        return err_set(err, ERR_INVALID_VALUE, "sequence %d has %d tokens after %d; at most %d are possible", i, length,
+                       past, limit);
+    if (cache && (!b->slots || b->slots[i] < 0 || b->slots[i] >= cache->slots))
+        return err_set(err, ERR_INVALID_VALUE, "sequence %d has no slot of the cache", i);
+    for (int t = b->starts[i]; t < b->starts[i + 1]; t++)
+        if (b->tokens[t] < 0 || b->tokens[t] >= s->vocabulary)
+            return err_set(err, ERR_INVALID_VALUE, "token %d of sequence %d is %d; the vocabulary has %d",
+                           t - b->starts[i], i, (int)b->tokens[t], s->vocabulary);
+    return 0;
+}
+
+/* Checks the batch, borrows it, and works out positions. */
+static int take_batch(struct lm_run *run, const struct lm_batch *b, const struct lm_cache *cache, struct err *err)
+{
+    if (b->sequences < 1 || b->starts[0] != 0)
+        return err_set(err, ERR_INVALID_VALUE, "a batch needs a sequence, from token 0 on");
+    for (int i = 0; i < b->sequences; i++)
+        if (b->starts[i + 1] > run->options.max_tokens)
+            return err_set(err, ERR_INVALID_VALUE, "%d tokens in a batch; the run holds %d", b->starts[i + 1],
+                           run->options.max_tokens);
+    for (int i = 0; i < b->sequences; i++)
+        if (check_sequence(run, b, cache, i, err) < 0)
+            return -1;
+    run->batch = *b;
+    run->tokens = batch_tokens(b);
+    for (int i = 0; i < b->sequences; i++)
+        for (int t = b->starts[i]; t < b->starts[i + 1]; t++)
+            run->positions[t] = batch_past(b, i) + t - b->starts[i];
+    return 0;
+}
+
+/* Where the output of block `layer - 1` goes. */
+static float *input_of(const struct lm_run *run, int layer)
+{
+    return layer < run->model->shape.layers ? run->saved[layer].x : run->x;
+}
+
+static void embed(struct lm_run *run)
+{
+    const struct lm_layout *l = &run->model->layout;
+    tokens_embed(&run->engine, run->tokens, run->model->shape.width, run->batch.tokens, run->positions,
+                 weights_at(run, l->tokens), weights_at(run, l->positions), input_of(run, 0));
+}
+
+static void run_blocks(struct lm_run *run, int from, int to, const struct lm_cache *cache)
+{
+    for (int layer = from; layer < to; layer++)
+        block_forward(run, layer, cache, input_of(run, layer + 1));
+}
+
+/* The last norm; and the gradient of the hidden states begins at 0. */
+static void finish(struct lm_run *run)
+{
+    struct norm_weights n = block_norm(run, &run->model->layout.last_norm);
+    tokens_norm(&run->engine, run->tokens, &n, run->x, run->hidden, run->stats);
+    if (run->options.train)
+        memset(run->dhidden, 0, (size_t)run->tokens * (size_t)n.columns * sizeof(float));
+}
+
+int lm_forward(struct lm_run *run, const struct lm_batch *batch, const struct lm_cache *cache, struct err *err)
+{
+    if (take_batch(run, batch, cache, err) < 0)
+        return -1;
+    embed(run);
+    run_blocks(run, 0, run->model->shape.layers, cache);
+    finish(run);
+    return 0;
+}
+
+int lm_forward_trunk(struct lm_run *run, const struct lm_batch *batch, float *trunk, struct err *err)
+{
+    if (take_batch(run, batch, NULL, err) < 0)
+        return -1;
+    embed(run);
+    run_blocks(run, 0, run->options.frozen, NULL);
+    memcpy(trunk, input_of(run, run->options.frozen),
+           (size_t)run->tokens * (size_t)run->model->shape.width * sizeof *trunk);
+    return 0;
+}
+
+int lm_forward_from(struct lm_run *run, const struct lm_batch *batch, const float *trunk, struct err *err)
+{
+    if (take_batch(run, batch, NULL, err) < 0)
+        return -1;
+    memcpy(input_of(run, run->options.frozen), trunk,
+           (size_t)run->tokens * (size_t)run->model->shape.width * sizeof *trunk);
+    run_blocks(run, run->options.frozen, run->model->shape.layers, NULL);
+    finish(run);
+    return 0;
+}
+
+const float *lm_hidden(const struct lm_run *run)
+{
+    return run->hidden;
+}
+
+void lm_backward(struct lm_run *run)
+{
+    const struct lm_layout *l = &run->model->layout;
+    CHECK(run->options.train && run->batch.pasts == NULL);
+    size_t floats = (size_t)run->tokens * (size_t)run->model->shape.width;
+    memset(run->dx, 0, floats * sizeof(float)); /* run->stats still are the last norm's */
+    block_norm_backward(run, &l->last_norm, run->x, run->dhidden, run->dx);
+    for (int layer = run->model->shape.layers - 1; layer >= run->options.frozen; layer--)
+        block_backward(run, layer);
+    float *dtokens = gradient_at(run, l->tokens), *dplaces = gradient_at(run, l->positions);
+    if (dtokens)
+        tokens_embed_gradients(&run->engine, run->tokens, run->model->shape.width, run->batch.tokens, run->positions,
+                               run->dx, dtokens, dplaces);
+}
