@@ -32,6 +32,7 @@ static const char help[] =
     "  --permutations N       permutations in the test for more than one group; 0: no test (19)\n"
     "  --significance X       p-value that more than one group needs (0.05)\n"
     "  --folds N              item-disjoint folds for the penalty and the accuracies (5)\n"
+    "  --fold-unit NAME       what folds must not share: item (default), or pair: new judgements of known items\n"
     "  --strength-weights     weigh a comparison by its strength\n"
     "  --buckets N            hashed dimensions of the text features (256)\n"
     "  --annotator-field F    dotted path of the member that names the annotator (annotator)\n"
@@ -126,6 +127,7 @@ static int parse(int argc, char **argv, struct arguments *a, struct err *err)
         {"permutations", WHOLE, &o->permutations, NULL},
         {"significance", REAL, &o->significance, NULL},
         {"folds", WHOLE, &o->folds, NULL},
+        {"fold-unit", NAMED, &o->fold_unit, fold_unit_of},
         {"strength-weights", SWITCH, &o->strength_weights, NULL},
         {"buckets", WHOLE, &a->load.buckets, NULL},
         {"annotator-field", TEXT, &a->load.annotator_field, NULL},

@@ -19,8 +19,8 @@ struct arguments {
 static int usage(FILE *out)
 {
     const char *title;
-    fprintf(out, "usage: egalign lab ID [--seed N] [--repeats N] [--json]\n\nRuns a synthetic experiment of known truth "
-                 "and prints each figure with its target. Experiments:\n");
+    fprintf(out, "usage: egalign lab ID [--seed N] [--repeats N] [--json]\n\nRuns a synthetic experiment of known "
+                 "truth and prints each figure with its target. Experiments:\n");
     for (int i = 0; lab_list(i, &title); i++)
         fprintf(out, "  %-4s %s\n", lab_list(i, NULL), title);
     fprintf(out, "\n--repeats changes the number of seeds behind a figure (the targets hold for the default).\n"

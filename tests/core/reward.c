@@ -343,7 +343,7 @@ static void folds_share_no_item(void **state)
     struct problem p;
     struct folds f;
     problem_open(&p);
-    assert_int_equal(folds_new(p.d, 5, 1, &f, &e), 0);
+    assert_int_equal(folds_new(p.d, 5, FOLDS_BY_ITEM, 1, &f, &e), 0);
     assert_string_equal(f.unit, "item");
     int fold_of[ITEMS], sizes[5] = {0};
     memset(fold_of, -1, sizeof fold_of);

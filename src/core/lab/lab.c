@@ -180,7 +180,8 @@ static int t4(struct lab *lab, struct err *err)
     for (size_t i = 0; i < sizeof targets / sizeof targets[0]; i++) {
         double share, iterations;
         char name[48];
-        if (recovery(lab, ASSIGNMENT_SOFT, false, (int[2]){T4_HALF, T4_HALF}, targets[i].pairs, &share, &iterations, err) < 0)
+        if (recovery(lab, ASSIGNMENT_SOFT, false, (int[2]){T4_HALF, T4_HALF}, targets[i].pairs, &share, &iterations,
+                     err) < 0)
             return -1;
         snprintf(name, sizeof name, "placed right at %d pairs each", targets[i].pairs);
         figure(lab, true, share, targets[i].placed - 0.02, targets[i].placed + 0.02, name);

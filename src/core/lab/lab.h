@@ -33,8 +33,8 @@ struct lab_result {
 /* Ids and titles: lab_list(i) for i = 0, 1, ... until NULL; *ret_title may be NULL. */
 const char *lab_list(int i, const char **ret_title);
 
-/* Runs one. `repeats` > 0 lowers or raises the number of seeds that are averaged or counted over (0: that of the target).
- * ERR_NOT_FOUND for an unknown id. */
+/* Runs one. `repeats` > 0 lowers or raises the number of seeds that are averaged or counted over (0: that of the
+ * target). ERR_NOT_FOUND for an unknown id. */
 int lab_run(const char *id, uint64_t seed, int repeats, int threads, struct lab_result *ret, struct err *err);
 
 #endif

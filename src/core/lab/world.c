@@ -11,7 +11,8 @@ enum { STREAM_ORDER, STREAM_COMPARISONS, STREAM_TEST };
 
 static const double NORM = 2, COSINE = -0.28569; /* of 106.6 degrees */
 
-/* Unit vectors with equal angles, by the Cholesky factor of their Gram matrix; the axes do not matter, x is isotropic. */
+/* Unit vectors with equal angles, by the Cholesky factor of their Gram matrix; the axes do not matter, x is
+ * isotropic. */
 static void make_rewards(struct world *w)
 {
     for (int u = 0; u < w->groups; u++) {

@@ -17,7 +17,8 @@ struct world {
     struct design *design;
 };
 
-/* sizes[groups] annotators of each group, `pairs` comparisons each; the groups are mixed among the annotator numbers. */
+/* sizes[groups] annotators of each group, `pairs` comparisons each; the groups are mixed among the annotator
+ * numbers. */
 int world_new(int dim, int groups, const int *sizes, int pairs, uint64_t seed, struct world *ret, struct err *err);
 void world_free(struct world *w);
 

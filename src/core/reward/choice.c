@@ -12,7 +12,8 @@
 #define VECTORISED
 #endif
 
-/* e^-x for x >= 0 without branches: 2^n times a polynomial on |r| <= ln(2)/2; 0 is never reached, 1e-37 is the least. */
+/* e^-x for x >= 0 without branches: 2^n times a polynomial on |r| <= ln(2)/2; 0 is never reached, 1e-37 is the
+ * least. */
 static inline __attribute__((always_inline)) float exp_minus(float x)
 {
     x = x > 85.0f ? 85.0f : x;

@@ -24,7 +24,7 @@ struct dataset *dataset_new_hashed(int buckets, struct err *err)
 {
     CHECK(buckets == 0 || (buckets >= 16 && buckets <= 65536));
     buckets = buckets ? buckets : FEATURES_BUCKETS_DEFAULT;
-    return dataset_new(ENCODER_HASHED, buckets, FEATURES_STYLE + buckets, err);
+    return dataset_new(ENCODER_HASHED, buckets, FEATURES_TEXT + buckets, err);
 }
 
 struct dataset *dataset_new_dense(int dimension, struct err *err)

@@ -8,9 +8,9 @@
 #include "core/reward/dataset_parts.h"
 #include "core/reward/features.h"
 
-/* A hashed bucket carries far less than a style feature, and there are ten times as many: a smaller scale is a stronger
- * ridge on them. Chosen by held-out likelihood on real data. */
-static const float HASHED_SHARE = 0.06f;
+/* A bucket or a word count carries far less than a style feature, and there are twenty times as many: a smaller scale
+ * is a stronger ridge on them. Chosen by held-out likelihood on real data. */
+static const float PLAIN_SHARE = 0.06f;
 
 static int design_alloc(int rows, int dim, int comparisons, int annotators, struct design **ret, struct err *err)
 {
@@ -85,7 +85,7 @@ static int scales_of(const struct dataset *ds, float *scale, struct err *err)
     }
     for (int j = 0; j < dim; j++) {
         double rms = sqrt(squares[j] / (ds->comparisons ? ds->comparisons : 1));
-        float share = ds->encoder == ENCODER_HASHED && j >= FEATURES_STYLE ? HASHED_SHARE : 1;
+        float share = ds->encoder == ENCODER_HASHED && j >= FEATURES_STYLE ? PLAIN_SHARE : 1;
         scale[j] = rms > 1e-6 ? share / (float)rms : 0;
     }
     mem_free(squares);

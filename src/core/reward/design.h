@@ -1,9 +1,9 @@
 /* design: a data set made ready for arithmetic, and samples of its comparisons.
  *
  * Features are centred and scaled to unit root mean square of their differences (the hashed block less, see
- * design.c). The margin of comparison c under theta is s[plus[c]] - s[minus[c]] with s = F theta, the winner first, so a
- * pass costs rows x dim and not comparisons x dim. Where there are more responses than comparisons the rows are the
- * differences themselves and minus[c] is -1. Comparisons are sorted by annotator and keep their order within.
+ * design.c). The margin of comparison c under theta is s[plus[c]] - s[minus[c]] with s = F theta, the winner first,
+ * so a pass costs rows x dim and not comparisons x dim. Where there are more responses than comparisons the rows
+ * are the differences themselves and minus[c] is -1. Comparisons are sorted by annotator and keep their order within.
  *
  * Everything here is in internal order; the annotator numbers are the data set's. Owned by the caller, immutable after
  * making, shared freely between threads. */
@@ -34,14 +34,14 @@ struct design {
 /* Makes the design of a data set. ERR_NO_MEMORY. */
 int design_new(const struct dataset *ds, bool strength_weights, struct design **ret, struct err *err);
 
-/* A design straight from differences (winner minus loser): x[n x dim] and annotator[n], ascending, 0 .. annotators-1. The
- * features are taken as they are (scale 1). For experiments and benchmarks. */
+/* A design straight from differences (winner minus loser): x[n x dim] and annotator[n], ascending, 0 ..
+ * annotators-1. The features are taken as they are (scale 1). For experiments and benchmarks. */
 int design_from_differences(int n, int dim, const float *x, const int *annotator, int annotators, struct design **ret,
                             struct err *err);
 void design_free(struct design *d);
 
-/* Some of a design's comparisons, dealt to annotators: those of h are index[start[h]] .. index[start[h+1]-1]. A place in
- * `index` is called a position. */
+/* Some of a design's comparisons, dealt to annotators: those of h are index[start[h]] .. index[start[h+1]-1]. A
+ * place in `index` is called a position. */
 struct sample {
     const struct design *design;
     int n;

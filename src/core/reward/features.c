@@ -3,6 +3,7 @@
 #include <math.h>
 #include <stdbool.h>
 #include <stdint.h>
+#include <string.h>
 
 const char *const features_style_names[FEATURES_STYLE] = {
     "log_characters",   "log_words",      "log_sentences",  "log_words_per_sentence", "characters_per_word",
@@ -27,8 +28,9 @@ struct walk {
     uint64_t previous;
     uint64_t seen[WORD_SLOTS]; /* open addressing; when it is full, further words count as seen */
     const uint8_t *prompt_words;
+    float *counts; /* [FEATURES_LEXICON] */
     int buckets;
-    float *hashed; /* NULL: not wanted */
+    float *hashed;
 };
 
 static bool is_word_byte(unsigned char c)
@@ -98,6 +100,54 @@ static const char *const function_words[] = {"the", "a",  "an",   "of",  "to",  
                                              "was", "be", "that", "it",  "for",  "on",   "with", "as",   "by",   "at",
                                              "but", "if", "not",  "can", "will", "this", "from", "have", "they", NULL};
 
+/* Function words and other words of no topic, sorted: how often a writer uses each is style (Mosteller and Wallace
+ * 1964) and carries over to prompts that were never seen. */
+static const char lexicon[FEATURES_LEXICON][11] = {
+    "a", "about", "above", "actually", "after", "again", "against", "all", "almost", "alone", "along", "already",
+    "also", "although", "always", "am", "among", "an", "and", "another", "any", "anyone", "anything", "are", "around",
+    "as", "at", "away", "back", "be", "because", "become", "been", "before", "being", "believe", "best", "better",
+    "between", "both", "but", "by", "can", "cannot", "case", "come", "could", "course", "day", "did", "different",
+    "do", "does", "doing", "don't", "done", "down", "during", "each", "easy", "either", "else", "enough",
+    "especially", "even", "ever", "every", "everyone", "example", "fact", "far", "few", "find", "first", "for",
+    "from", "full", "get", "give", "given", "go", "going", "good", "great", "had", "hard", "has", "have", "having",
+    "he", "her", "here", "high", "him", "his", "how", "however", "i", "if", "important", "in", "indeed", "instead",
+    "into", "is", "issue", "it", "it's", "its", "itself", "just", "keep", "kind", "know", "last", "least", "less",
+    "let", "life", "like", "likely", "long", "look", "lot", "made", "make", "makes", "many", "may", "maybe", "me",
+    "mean", "might", "more", "most", "much", "must", "my", "need", "never", "new", "no", "nor", "not", "nothing",
+    "now", "number", "of", "off", "often", "on", "once", "one", "only", "or", "order", "other", "others", "our",
+    "out", "over", "own", "part", "people", "perhaps", "person", "place", "point", "possible", "problem", "put",
+    "question", "quite", "rather", "really", "reason", "right", "said", "same", "say", "second", "see", "seem",
+    "several", "shall", "she", "should", "show", "simply", "since", "small", "so", "some", "someone", "something",
+    "sometimes", "sorry", "still", "such", "sure", "take", "than", "that", "the", "their", "them", "themselves",
+    "then", "there", "therefore", "these", "they", "thing", "things", "think", "this", "those", "though", "through",
+    "thus", "time", "to", "together", "too", "true", "two", "under", "unless", "until", "up", "upon", "us", "use",
+    "used", "using", "usually", "very", "want", "was", "way", "we", "well", "were", "what", "when", "where",
+    "whether", "which", "while", "who", "whole", "why", "will", "with", "within", "without", "work", "world", "would",
+    "yes", "yet", "you", "your",
+};
+
+/* The place of a word in the lexicon, or -1. */
+static int lexicon_place(const char *word, size_t length)
+{
+    char text[sizeof lexicon[0]];
+    if (length >= sizeof text)
+        return -1;
+    for (size_t i = 0; i < length; i++)
+        text[i] = (char)lower((unsigned char)word[i]);
+    text[length] = '\0';
+    int low = 0, high = FEATURES_LEXICON;
+    while (low < high) {
+        int middle = (low + high) / 2, order = strcmp(text, lexicon[middle]);
+        if (order == 0)
+            return middle;
+        if (order < 0)
+            high = middle;
+        else
+            low = middle + 1;
+    }
+    return -1;
+}
+
 /* True when the hash was not there yet (and is now). */
 static bool see(uint64_t *seen, uint64_t h)
 {
@@ -139,11 +189,12 @@ static void take_word(struct walk *w, const char *word, size_t length)
         uint64_t bit = h % PROMPT_BITS;
         t->overlap += w->prompt_words[bit / 8] >> bit % 8 & 1;
     }
-    if (w->hashed) {
-        hash_gram(w, h);
-        if (w->previous)
-            hash_gram(w, mix(w->previous * 0x9E3779B97F4A7C15ULL + h));
-    }
+    int place = lexicon_place(word, length);
+    if (place >= 0)
+        w->counts[place]++;
+    hash_gram(w, h);
+    if (w->previous)
+        hash_gram(w, mix(w->previous * 0x9E3779B97F4A7C15ULL + h));
     w->previous = h;
 }
 
@@ -267,11 +318,13 @@ static void settle_hashed(float *hashed, int buckets)
 void features_of(struct str prompt, struct str response, int buckets, float *ret)
 {
     uint8_t prompt_words[PROMPT_BITS / 8] = {0};
-    struct walk w = {.prompt_words = prompt_words, .buckets = buckets, .hashed = ret + FEATURES_STYLE};
-    for (int i = 0; i < buckets; i++)
-        w.hashed[i] = 0;
+    struct walk w = {.prompt_words = prompt_words, .counts = ret + FEATURES_STYLE, .buckets = buckets,
+                     .hashed = ret + FEATURES_TEXT};
+    memset(w.counts, 0, ((size_t)FEATURES_LEXICON + (size_t)buckets) * sizeof *ret);
     mark_prompt_words(prompt, prompt_words);
     walk_text(&w, response);
     style_features(&w.tally, ret);
+    for (int i = 0; i < FEATURES_LEXICON; i++)
+        w.counts[i] = log1pf(w.counts[i]);
     settle_hashed(w.hashed, buckets);
 }

@@ -266,7 +266,8 @@ int fit_run(const struct dataset *ds, const struct fit_options *options, struct 
         return -1;
     unsigned former = blas_denormals_off();
     if (study_open(&st, ds, NULL, options, err) < 0 || check_data(&st, err) < 0 ||
-        folds_new(st.d, options->folds, options->seed, &folds, err) < 0 || new_fit(&st, ds, &f, err) < 0)
+        folds_new(st.d, options->folds, options->fold_unit, options->seed, &folds, err) < 0 ||
+        new_fit(&st, ds, &f, err) < 0)
         goto out;
     failed = fill(&st, ds, &folds, f, err);
 out:

@@ -24,6 +24,10 @@ enum { FIT_GROUPS_MAX = 12, FIT_WARNINGS_MAX = 16, FIT_RIDGES_MAX = 16, FIT_CALI
 enum assignment { ASSIGNMENT_SOFT, ASSIGNMENT_HARD };
 enum tie_model { TIES_DAVIDSON, TIES_HALF };
 
+/* Items, or, where there are too few of them to be kept apart, pairs of responses; or pairs in any case: that asks
+ * about new judgements of known items. */
+enum fold_unit { FOLDS_BY_ITEM, FOLDS_BY_PAIR };
+
 struct fit_progress {
     const char *phase; /* "ridge", "groups", "permutation", "mixture", "accuracy" */
     double fraction;   /* of the whole fit, 0 .. 1, never falling */
@@ -49,7 +53,8 @@ struct fit_options {
     int min_comparisons;         /* 0 .. 1e6: annotators with fewer are unassigned */
     int permutations;            /* 0 .. 10000; 0: no permutation test */
     double significance;         /* 0.001 .. 0.5: p-value that more than one group needs */
-    int folds;                   /* 2 .. 20: item-disjoint folds for ridge and accuracy */
+    int folds;                   /* 2 .. 20: folds for ridge and accuracy */
+    enum fold_unit fold_unit;    /* what two folds must not share */
     bool strength_weights;       /* weigh a comparison by its strength (1 .. 3; not given counts as 2) */
     int threads;                 /* 1 .. 256 */
     /* Called now and then from the calling thread; false cancels (ERR_CANCELLED). NULL: never. */
@@ -63,11 +68,12 @@ void fit_options_default(struct fit_options *ret);
 /* ERR_INVALID_VALUE with the pointer of the first member that is out of range. */
 int fit_options_check(const struct fit_options *o, struct err *err);
 
-/* Names on the wire: "soft" "hard", "davidson" "half"; -1 for an unknown name. */
+/* Names on the wire: "soft" "hard", "davidson" "half", "item" "pair"; -1 for an unknown name. */
 const char *assignment_name(enum assignment a);
 int assignment_of(const char *name);
 const char *tie_model_name(enum tie_model t);
 int tie_model_of(const char *name);
+int fold_unit_of(const char *name);
 
 /* What was measured for one number of groups. NAN where a figure does not apply: evidence is for a chosen K only. */
 struct fit_evidence {

@@ -74,7 +74,7 @@ static int items_in_use(const struct design *d, int *dense, int *ret_largest, st
     return used;
 }
 
-int folds_new(const struct design *d, int n, uint64_t seed, struct folds *ret, struct err *err)
+int folds_new(const struct design *d, int n, enum fold_unit wanted, uint64_t seed, struct folds *ret, struct err *err)
 {
     int *of = mem_array((size_t)d->comparisons, sizeof *of), *unit = mem_array((size_t)d->comparisons, sizeof *unit);
     int largest = 0, pairs = 0, failed = -1;
@@ -88,9 +88,9 @@ int folds_new(const struct design *d, int n, uint64_t seed, struct folds *ret, s
         goto out;
     for (int c = 0; c < d->comparisons; c++)
         pairs = d->pair[c] >= pairs ? d->pair[c] + 1 : pairs;
-    bool too_few = items < 2 * n || largest > d->comparisons / n;
-    ret->unit = too_few ? "pair" : "item";
-    if (deal(too_few ? d->pair : unit, d->comparisons, too_few ? pairs : items, n, seed, of, err) < 0)
+    bool by_pair = wanted == FOLDS_BY_PAIR || items < 2 * n || largest > d->comparisons / n;
+    ret->unit = by_pair ? "pair" : "item";
+    if (deal(by_pair ? d->pair : unit, d->comparisons, by_pair ? pairs : items, n, seed, of, err) < 0)
         goto out;
     ret->of = of;
     of = NULL;

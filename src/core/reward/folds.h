@@ -5,15 +5,16 @@
 #define EGALIGN_CORE_FOLDS_H
 
 #include "core/reward/design.h"
+#include "core/reward/fit.h"
 
 struct folds {
     int n;
     int *of;          /* [comparisons of the design] */
-    const char *unit; /* "item"; "pair" when there are fewer than 2 n items, or one has more than a fold's share */
+    const char *unit; /* "item"; "pair" when asked, with fewer than 2 n items, or with one larger than a fold */
 };
 
-/* Deals the comparisons of `d` into n folds (2 .. 20) by the seed. ERR_NO_MEMORY. */
-int folds_new(const struct design *d, int n, uint64_t seed, struct folds *ret, struct err *err);
+/* Deals the comparisons of `d` to `n` (2 .. 20) folds of about equal size. ERR_NO_MEMORY. */
+int folds_new(const struct design *d, int n, enum fold_unit unit, uint64_t seed, struct folds *ret, struct err *err);
 void folds_free(struct folds *f);
 
 /* The positions of `all` outside fold i, and those inside. */

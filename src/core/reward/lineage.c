@@ -30,8 +30,8 @@ static void tabulate(int n, const int *before, const int *after, struct table *t
     }
 }
 
-/* The assignment of columns to rows with the greatest sum, by shortest augmenting paths with potentials (Kuhn-Munkres in
- * the O(n^3) form); row_of[column]. */
+/* The assignment of columns to rows with the greatest sum, by shortest augmenting paths with potentials
+ * (Kuhn-Munkres in the O(n^3) form); row_of[column]. */
 static void assign(const int gain[G][G], int row_of[G])
 {
     double u[G + 1] = {0}, v[G + 1] = {0};

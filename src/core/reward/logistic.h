@@ -22,15 +22,16 @@ void logistic_free(struct logistic *l);
 /* Computes the scores F theta_u of all rows, u = 0 .. k-1, theta[k x dim]. What follows uses them. */
 void logistic_scores(struct logistic *l, int k, const double *theta);
 
-/* ret[annotators x k]: log-likelihood of each annotator's comparisons of `s` under each reward. nu = 0: ties as halves. */
+/* ret[annotators x k]: log-likelihood of each annotator's comparisons of `s` under each reward. nu = 0: ties as
+ * halves. */
 void logistic_by_annotator(struct logistic *l, const struct sample *s, int k, double nu, double *ret);
 
 /* Says which groups matter for which rows: q[annotators x k], entries of 0 are skipped. Holds until the next call; it
  * must be the q of the calls of logistic_value between. */
 void logistic_focus(struct logistic *l, const struct sample *s, int k, const double *q);
 
-/* L(Theta) at theta[k x dim] with responsibilities q; keeps the slopes for logistic_gradient. *ret_nu_slope = dL/dlog nu
- * when nu > 0. */
+/* L(Theta) at theta[k x dim] with responsibilities q; keeps the slopes for logistic_gradient. *ret_nu_slope =
+ * dL/dlog nu when nu > 0. */
 double logistic_value(struct logistic *l, const struct sample *s, int k, const double *theta, double nu,
                       const double *q, double *ret_nu_slope);
 

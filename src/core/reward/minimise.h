@@ -1,7 +1,7 @@
 /* minimise: L-BFGS (Liu and Nocedal 1989) with a diagonal start metric and Armijo backtracking.
  *
- * The state keeps its pairs between calls, for the M-steps of EM ask for nearly the same minimum again and again. A call
- * never returns a worse point than it was given. Owned by one thread. */
+ * The state keeps its pairs between calls, for the M-steps of EM ask for nearly the same minimum again and again. A
+ * call never returns a worse point than it was given. Owned by one thread. */
 #ifndef EGALIGN_CORE_MINIMISE_H
 #define EGALIGN_CORE_MINIMISE_H
 

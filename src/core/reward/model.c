@@ -22,7 +22,7 @@ static uint64_t checksum(const unsigned char *bytes, size_t n)
 
 static void put32(struct buf *out, uint32_t x)
 {
-    unsigned char b[4] = {(unsigned char)x, (unsigned char)(x >> 8), (unsigned char)(x >> 16), (unsigned char)(x >> 24)};
+    unsigned char b[4] = {x & 255, x >> 8 & 255, x >> 16 & 255, x >> 24};
     buf_add(out, b, sizeof b);
 }
 
@@ -60,7 +60,7 @@ void model_write(const struct model *m, struct buf *out)
     const uint32_t words[WORDS] = {VERSION,
                                    m->encoder,
                                    FEATURES_VERSION,
-                                   FEATURES_STYLE,
+                                   FEATURES_TEXT,
                                    (uint32_t)m->buckets,
                                    (uint32_t)m->dimension,
                                    (uint32_t)m->groups};
@@ -88,8 +88,8 @@ static int read_header(const unsigned char *b, size_t length, struct model *ret,
         words[6] > FIT_GROUPS_MAX)
         return err_set(err, ERR_BAD_FILE, "the reward model is damaged: a number in its head is out of range");
     bool hashed = words[1] == ENCODER_HASHED;
-    if (hashed && (words[2] != FEATURES_VERSION || words[3] != FEATURES_STYLE ||
-                   words[4] + (uint64_t)FEATURES_STYLE != words[5]))
+    if (hashed && (words[2] != FEATURES_VERSION || words[3] != FEATURES_TEXT ||
+                   words[4] + (uint64_t)FEATURES_TEXT != words[5]))
         return err_set(err, ERR_BAD_FILE, "the reward model was made with another version of the text features");
     uint64_t nu = get64(b + sizeof MAGIC + 4 * WORDS);
     *ret = (struct model){.encoder = hashed ? ENCODER_HASHED : ENCODER_DENSE,

@@ -3,6 +3,7 @@
 #include "core/reward/fit.h"
 
 static const char *const assignments[] = {[ASSIGNMENT_SOFT] = "soft", [ASSIGNMENT_HARD] = "hard"};
+static const char *const fold_units[] = {[FOLDS_BY_ITEM] = "item", [FOLDS_BY_PAIR] = "pair"};
 static const char *const tie_models[] = {[TIES_DAVIDSON] = "davidson", [TIES_HALF] = "half"};
 
 void fit_options_default(struct fit_options *ret)
@@ -65,6 +66,7 @@ int fit_options_check(const struct fit_options *o, struct err *err)
         {"/threads", o->threads, 1, 256},
         {"/assignment", o->assignment, ASSIGNMENT_SOFT, ASSIGNMENT_HARD},
         {"/ties", o->ties, TIES_DAVIDSON, TIES_HALF},
+        {"/fold_unit", o->fold_unit, FOLDS_BY_ITEM, FOLDS_BY_PAIR},
     };
     for (size_t i = 0; i < sizeof ranges / sizeof ranges[0]; i++)
         if (in_range(ranges[i].pointer, ranges[i].value, ranges[i].least, ranges[i].most, err) < 0)
@@ -93,6 +95,11 @@ int assignment_of(const char *name)
 const char *tie_model_name(enum tie_model t)
 {
     return tie_models[t];
+}
+
+int fold_unit_of(const char *name)
+{
+    return index_of(fold_units, 2, name);
 }
 
 int tie_model_of(const char *name)

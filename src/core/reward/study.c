@@ -230,8 +230,8 @@ out:
     return failed;
 }
 
-int study_held_out(struct study *st, const struct mixture *m, const struct sample *test, double temperature, double *ret,
-                   struct err *err)
+int study_held_out(struct study *st, const struct mixture *m, const struct sample *test, double temperature,
+                   double *ret, struct err *err)
 {
     size_t k = (size_t)m->k;
     double *likelihood = mem_array((size_t)m->annotators * k, sizeof *likelihood);

@@ -1,7 +1,7 @@
 /* study: what all parts of one fit share: the design, scratch space, threads, options, progress.
  *
- * For the reward wing only. Made by fit_run, used by its thread. Random streams are numbered by STREAM_*, so that no two
- * uses of the seed meet. */
+ * For the reward wing only. Made by fit_run, used by its thread. Random streams are numbered by STREAM_*, so that
+ * no two uses of the seed meet. */
 #ifndef EGALIGN_CORE_STUDY_H
 #define EGALIGN_CORE_STUDY_H
 
@@ -28,7 +28,8 @@ int study_open(struct study *st, const struct dataset *ds, struct design *d, con
                struct err *err);
 void study_close(struct study *st);
 
-/* Progress: a phase of `tasks` tasks begins; one of them is done. -1 with ERR_CANCELLED when the caller has had enough. */
+/* Progress: a phase of `tasks` tasks begins; one of them is done. -1 with ERR_CANCELLED when the caller has had
+ * enough. */
 int study_phase(struct study *st, enum phase phase, int tasks, struct err *err);
 int study_task_done(struct study *st, struct err *err);
 
@@ -53,9 +54,9 @@ int study_mixture(struct study *st, const struct sample *s, int k, double ridge,
  * *ret_late, the rest to *ret_early. */
 int study_split_late(const struct sample *s, struct sample **ret_early, struct sample **ret_late, struct err *err);
 
-/* ret[annotators] = log sum_u q_hu prod_{c of h in test} P(c | u) with q from the sample that m was fitted on, tempered;
- * 0 for annotators without comparisons in `test`. */
-int study_held_out(struct study *st, const struct mixture *m, const struct sample *test, double temperature, double *ret,
-                   struct err *err);
+/* ret[annotators] = log sum_u q_hu prod_{c of h in test} P(c | u) with q from the sample that m was fitted on,
+ * tempered; 0 for annotators without comparisons in `test`. */
+int study_held_out(struct study *st, const struct mixture *m, const struct sample *test, double temperature,
+                   double *ret, struct err *err);
 
 #endif
