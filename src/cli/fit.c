@@ -193,9 +193,10 @@ static int run(struct arguments *a, struct err *err)
     bool terminal = isatty(STDERR_FILENO);
     a->load.show = terminal;
     if (fit_load(&a->load, a->path, err) < 0) {
+        const char *path = strcmp(a->path, "-") == 0 ? "standard input" : a->path;
         if (err->line > 0)
-            err_wrap(err, "%s, line %ld%s%s", a->path, err->line, err->pointer[0] ? ", " : "", err->pointer);
-        return -1;
+            return err_wrap(err, "%s, line %ld%s%s", path, err->line, err->pointer[0] ? ", " : "", err->pointer);
+        return err_wrap(err, "%s", path);
     }
     if (a->load.skips + a->load.identical > 0)
         fprintf(stderr, "egalign fit: left out %ld skipped comparisons and %ld of two equal texts\n", a->load.skips,
