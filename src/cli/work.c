@@ -58,8 +58,8 @@ int command_work(int argc, char **argv)
     struct err err;
     if (argc == 2 && strcmp(argv[1], "--help") == 0) {
         printf("usage: egalign work [OPTION...]\n"
-               "Takes jobs from the queue and runs each in a process of its own, one at a time; also schedules refits.\n"
-               "SIGTERM: gives its job back and ends. Any number may run, on any machine.\n\nOptions:\n");
+               "Takes jobs from the queue and runs each in a process of its own, one at a time; also schedules\n"
+               "refits. SIGTERM: gives its job back and ends. Any number may run, on any machine.\n\nOptions:\n");
         config_print_help();
         return 0;
     }
