@@ -51,6 +51,8 @@ struct row {
     char name[16], prompt[TEXT], a[TEXT], b[TEXT];
 };
 
+static struct row *made; /* the rows of the measurement that runs */
+
 static void fill(char *text, struct rng *r, long number)
 {
     static const char *const words[] = {"river", "answer", "because", "the",   "of",
@@ -73,11 +75,18 @@ static void make_row(long i, struct row *ret)
     fill(ret->prompt, &r, topic);
 }
 
+/* New texts for all rows, made before a clock runs. */
+static void make_rows(long rows)
+{
+    seed += 10;
+    for (long i = 0; i < rows; i++)
+        make_row(i, &made[i]);
+}
+
 static void make_judgement(long i, struct arena *arena, struct judgement *ret)
 {
-    struct row *row = arena_alloc(arena, sizeof *row);
+    const struct row *row = &made[i];
     struct record r = {0};
-    make_row(i, row);
     record_set_annotator(&r, str_of(row->name));
     record_set_prompt(&r, str_of(row->prompt));
     record_set_response(&r, SIDE_A, str_of(row->a), (struct str){0});
@@ -136,25 +145,14 @@ static struct usage now(void)
     return (struct usage){clock_mono_ns(), own_cpu_us(), server_cpu_us()};
 }
 
-static double report(const char *what, long rows, struct usage from, double making_us)
+static double report(const char *what, long rows, struct usage from)
 {
     struct usage to = now();
     double seconds = (double)(to.wall_ns - from.wall_ns) / 1e9, rate = (double)rows / seconds;
     printf("%-18s %8ld rows %9.0f rows/s   own %5.1f us/row   postgres %5.1f us/row\n", what, rows, rate,
-           (to.own_us - from.own_us) / (double)rows - making_us, (to.server_us - from.server_us) / (double)rows);
+           (to.own_us - from.own_us) / (double)rows, (to.server_us - from.server_us) / (double)rows);
     fflush(stdout);
     return rate;
-}
-
-/* What making the rows of this benchmark costs, to be taken off: the texts, not their hashes. */
-static double making_us(void)
-{
-    enum { SAMPLE = 20000 };
-    struct row row;
-    double from = own_cpu_us();
-    for (long i = 0; i < SAMPLE; i++)
-        make_row(i, &row);
-    return (own_cpu_us() - from) / SAMPLE;
 }
 
 /* ---- COPY BINARY ---- */
@@ -213,17 +211,16 @@ static void copy(PGconn *conn, const char *sql, long rows, void (*put)(struct bu
 
 static void put_wide(struct buf *b, long i, struct arena *arena)
 {
-    struct row row;
+    const struct row *row = &made[i];
     struct uuid id;
     (void)arena;
-    make_row(i, &row);
     must(uuid_new(&id, &err));
     put16(b, 6);
     put_field(b, &id, 16);
-    put_field(b, row.name, strlen(row.name));
-    put_field(b, row.prompt, strlen(row.prompt));
-    put_field(b, row.a, strlen(row.a));
-    put_field(b, row.b, strlen(row.b));
+    put_field(b, row->name, strlen(row->name));
+    put_field(b, row->prompt, strlen(row->prompt));
+    put_field(b, row->a, strlen(row->a));
+    put_field(b, row->b, strlen(row->b));
     put_field(b, "a", 1);
 }
 
@@ -263,16 +260,16 @@ static void put_responses(struct buf *b, long i, struct arena *arena)
     put_field(b, response->text.ptr, response->text.len);
 }
 
-static double bench_copy(long rows, double making)
+static double bench_copy(long rows)
 {
     PGconn *conn = PQconnectdb(cluster_conninfo(cluster));
     must_pq(conn, PQexec(conn, "CREATE TABLE wide (seq bigint GENERATED ALWAYS AS IDENTITY, id uuid PRIMARY KEY, "
                                "annotator text, prompt text, a text, b text, outcome outcome)"));
     struct usage from = now();
     copy(conn, "COPY wide (id, annotator, prompt, a, b, outcome) FROM STDIN BINARY", rows, put_wide);
-    double rate = report("copy wide", rows, from, making);
+    double rate = report("copy wide", rows, from);
     must_pq(conn, PQexec(conn, "DROP TABLE wide"));
-    seed += 10;
+    make_rows(rows);
     long texts = unique ? rows : 2 * REPEATED;
     from = now();
     must_pq(conn, PQexec(conn, "BEGIN"));
@@ -283,7 +280,7 @@ static double bench_copy(long rows, double making)
     copy(conn, "COPY item (project_id, id, prompt) FROM STDIN BINARY", unique ? rows : REPEATED, put_item);
     copy(conn, "COPY response (item_id, id, text) FROM STDIN BINARY", 2 * texts, put_responses);
     must_pq(conn, PQexec(conn, "COMMIT"));
-    report("copy normalised", rows, from, making * (unique ? 4 : 1));
+    report("copy normalised", rows, from);
     PQfinish(conn);
     return rate;
 }
@@ -302,7 +299,7 @@ static struct ingest *ingest_with(int writers, int group_rows)
     return ingest;
 }
 
-static double bench_batch(long rows, double making)
+static double bench_batch(long rows)
 {
     struct ingest *ingest = ingest_with(1, 500);
     struct usage from = now();
@@ -322,7 +319,7 @@ static double bench_batch(long rows, double making)
             exit(1);
         ingest_batch_free(batch);
     }
-    double rate = report("batch", rows, from, making);
+    double rate = report("batch", rows, from);
     ingest_free(ingest);
     return rate;
 }
@@ -358,7 +355,7 @@ static struct post *next_answered(void)
     return post;
 }
 
-static double bench_posts(const char *what, int writers, int group_rows, long rows, double making)
+static double bench_posts(const char *what, int writers, int group_rows, long rows)
 {
     static struct post posts[POSTS];
     struct ingest *ingest = ingest_with(writers, group_rows);
@@ -378,7 +375,7 @@ static double bench_posts(const char *what, int writers, int group_rows, long ro
         make_judgement(i, &post->arena, &post->entry.judgement);
         must(ingest_submit(ingest, &post->entry, &err));
     }
-    double rate = report(what, rows, from, making);
+    double rate = report(what, rows, from);
     ingest_free(ingest);
     return rate;
 }
@@ -393,19 +390,17 @@ static int remove_one(const char *path, const struct stat *s, int kind, struct F
 
 static void run(long rows)
 {
-    double making = making_us();
-    printf("%s texts, %d bytes each, three a row; making a row costs %.1f us, which is taken off\n",
-           unique ? "unique" : "repeated", TEXT - 8, making);
-    double ceiling = bench_copy(rows, making);
-    seed += 10;
-    double batch = bench_batch(rows, making);
-    seed += 10;
-    double group = bench_posts("group", 2, 500, rows, making);
-    seed += 10;
-    double two = bench_posts("row by row, 2", 2, 1, rows / 10, making);
-    seed += 10;
-    double eight = bench_posts("row by row, 8", 8, 1, rows / 10, making);
-    seed += 10;
+    printf("%s texts, %d bytes each, three a row\n", unique ? "unique" : "repeated", TEXT - 8);
+    make_rows(rows);
+    double ceiling = bench_copy(rows);
+    make_rows(rows);
+    double batch = bench_batch(rows);
+    make_rows(rows);
+    double group = bench_posts("group", 2, 500, rows);
+    make_rows(rows / 10);
+    double two = bench_posts("row by row, 2", 2, 1, rows / 10);
+    make_rows(rows / 10);
+    double eight = bench_posts("row by row, 8", 8, 1, rows / 10);
     printf("batch / copy wide %.2f   group / row by row %.1f (2 writers) %.1f (8 writers)\n\n", batch / ceiling,
            group / two, group / eight);
 }
@@ -417,8 +412,9 @@ int main(int argc, char **argv)
     struct buf out = {0};
     bool created;
     long rows = argc > 1 ? atol(argv[1]) / BATCH * BATCH : 50000;
+    made = mem_array((size_t)rows, sizeof *made);
     struct project_settings settings = {.refit_after_comparisons = -1, .refit_after_seconds = -1};
-    if (!mkdtemp(folder) || chmod(folder, 0711) < 0)
+    if (!made || !mkdtemp(folder) || chmod(folder, 0711) < 0)
         return 1;
     snprintf(option, sizeof option, "--data-dir=%s/data", folder);
     must(config_load(&config, 2, (char *[]){option, unsafe}, &err));
@@ -437,6 +433,7 @@ int main(int argc, char **argv)
     cluster_stop(cluster);
     buf_free(&out);
     config_free(&config);
+    mem_free(made);
     nftw(folder, remove_one, 16, FTW_DEPTH | FTW_PHYS);
     return 0;
 }

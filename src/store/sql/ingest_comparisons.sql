@@ -1,4 +1,4 @@
--- Stores comparisons whose annotators, items and responses are stored already; answers with the keys of those that are new.
+-- Stores comparisons whose annotators, items and responses are stored already; answers with the keys of the new ones.
 INSERT INTO comparison (project_id, id, annotator_id, item_id, response_a, response_b, outcome, strength, shown_first,
                         duration_ms, skip_reason, reasons, meta, judged_at, digest)
 SELECT u.project_id, u.id, u.annotator_id, u.item_id, u.response_a, u.response_b,
