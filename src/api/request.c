@@ -101,7 +101,8 @@ static int bind_body(struct request *r, struct err *err)
         return 0;
     if (r->body.length == 0 && r->route->flags & ROUTE_BODY_OPTIONAL)
         buf_text(&r->body, "{}");
-    buf_reserve(&r->body, 1);
+    if (buf_reserve(&r->body, 1))
+        r->body.data[r->body.length] = '\0'; /* the reader asks for it, also after no byte at all */
     r->input = arena_zeroed(&r->arena, 1, shape->size);
     if (!r->input || r->body.failed)
         return err_memory(err);

@@ -3,33 +3,22 @@ session, for tests that leave other people's projects alone; `project`, the name
 import itertools
 
 import pytest
-import requests
 
 import service as client
-from daemon import new_token
+from tokens import token_of
 
 numbers = itertools.count(1)
 
 
 @pytest.fixture
 def service(daemon):
-    return client.Service(daemon, new_token_heard(daemon))
-
-
-def new_token_heard(daemon, **options):
-    """A token that was put into the database by hand, once the daemon has heard of it."""
-    token = new_token(daemon.database, **options)
-    if options.get("expires", "infinity") == "infinity":
-        headers = {"Authorization": f"Bearer {token}"}
-        daemon.wait(lambda: requests.get(daemon.url + "/v1/projects/nobody", headers=headers, timeout=30).status_code != 401,
-                    "a token that was made by hand")
-    return token
+    return client.Service(daemon, token_of(daemon))
 
 
 @pytest.fixture(scope="session")
 def shared(start_daemon, cluster, migrated_template):
     daemon = start_daemon(cluster.create(migrated_template)).ready()
-    yield client.Service(daemon, new_token_heard(daemon))
+    yield client.Service(daemon, token_of(daemon))
     assert daemon.stop() == 0
 
 
