@@ -130,6 +130,7 @@ def start_daemon(program):
 
     def start(database, *options, workers=0):
         folder = tempfile.mkdtemp(prefix="egalign-serve-", dir="/tmp")
+        os.chmod(folder, 0o711)  # a private cluster runs as another user
         started.append((None, folder))
         daemon = Daemon(program, database, folder, *options, workers=workers)
         started[-1] = (daemon, folder)

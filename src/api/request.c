@@ -11,7 +11,7 @@
 
 static const char timeout_answer[] =
     "HTTP/1.1 408 Request Timeout\r\nContent-Type: application/problem+json\r\n"
-    "Content-Length: 164\r\nConnection: close\r\n\r\n"
+    "Content-Length: 162\r\nConnection: close\r\n\r\n"
     "{\"type\":\"about:blank\",\"title\":\"The request took too long to arrive\",\"status\":408,"
     "\"detail\":\"the body did not arrive in time\",\"code\":\"request_timeout\",\"pointer\":\"\"}";
 

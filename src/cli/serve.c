@@ -73,7 +73,7 @@ static void announce(struct daemon *d)
               d->cluster ? "private" : "given");
     if (place_data_dir(&d->config, data_dir, &err) < 0 || place_file(data_dir, "url", d->url_file, &err) < 0)
         return;
-    if (mkdir(data_dir, 0700) < 0 && errno != EEXIST)
+    if (mkdir(data_dir, 0711) < 0 && errno != EEXIST)
         return;
     snprintf(temporary, sizeof temporary, "%s.new", d->url_file);
     FILE *file = fopen(temporary, "w");
