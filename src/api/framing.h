@@ -1,8 +1,9 @@
 /* framing: the checks of a request's header section that the HTTP library leaves out, against request smuggling.
  *
- * libmicrohttpd 0.9.75 accepts Content-Length beside Transfer-Encoding, two Content-Lengths, and Transfer-Encodings that
- * it does not know (it also cuts a value at a NUL and takes a bare LF, which cannot be seen from here); a proxy in front may read such a request differently. Whoever finds one answers 400
- * and closes. It refuses what is doubtful and repairs nothing. No shared state. */
+ * libmicrohttpd 0.9.75 accepts Content-Length beside Transfer-Encoding, two Content-Lengths, and Transfer-Encodings
+ * that it does not know; a proxy in front may read such a request differently. (It also cuts a value at a NUL and takes
+ * a bare LF, which cannot be seen from here.) Whoever finds one answers 400 and closes. It refuses what is doubtful and
+ * repairs nothing. No shared state. */
 #ifndef EGALIGN_API_FRAMING_H
 #define EGALIGN_API_FRAMING_H
 

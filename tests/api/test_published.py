@@ -1,0 +1,84 @@
+"""From comparisons to groups: a real worker, and everything that a published fit shows."""
+import subprocess
+
+import pytest
+
+from service import Service
+from test_contract import COMPARISONS, FITS, JOBS, PROJECT
+from tokens import token_of
+
+GROUPS = PROJECT + "/groups"
+PATIENCE = 600  # seconds; a sanitised fit takes its time
+
+
+@pytest.fixture(scope="module")
+def fitted(start_daemon, cluster, migrated_template, program):
+    """A project of the demo population with a fit, and how to make another."""
+    daemon = start_daemon(cluster.create(migrated_template), workers=1).ready()
+    service = Service(daemon, token_of(daemon))
+    service.post("/v1/projects", {"name": "demo"})
+    population = subprocess.run([program, "demo"], check=True, capture_output=True, timeout=120).stdout
+    sent = service.post(COMPARISONS, data=population, media="application/x-ndjson", project="demo")
+    assert sent.status_code == 201
+    before = service.get(PROJECT + "/win-rates", project="demo")
+    assert before.json()["status"] == "insufficient_data"
+
+    def fit(**options):
+        made = service.post(FITS, {"k_max": 3, "permutations": 0, "restarts": 2, **options}, project="demo").json()
+        state = lambda: service.get(JOBS + "/{job}", project="demo", job=made["job"]).json()["state"]
+        daemon.wait(lambda: state() not in ("queued", "running"), "the fit", PATIENCE)
+        assert state() == "done", service.get(JOBS + "/{job}/log", project="demo", job=made["job"]).text
+        return made["id"]
+
+    service.fit = fit
+    service.first = fit()
+    service.before = before
+    yield service
+    assert daemon.stop() == 0
+
+
+def win_rates_change(service, etag):
+    """The document once it is another than that of `etag`; the daemon hears of it by a notification."""
+    found = []
+
+    def is_new():
+        found[:] = [service.get(PROJECT + "/win-rates", project="demo", headers={"If-None-Match": etag})]
+        return found[0].status_code == 200
+
+    service.daemon.wait(is_new, "new win rates")
+    return found[0]
+
+
+def test_groups_are_shown_and_named(fitted):
+    groups = fitted.get(GROUPS, project="demo").json()
+    assert groups["fit"] == fitted.first and len(groups["items"]) >= 1
+    first = groups["items"][0]
+    assert fitted.get(GROUPS + "/{group}", project="demo", group=first["id"]).json() == first
+    named = fitted.patch(GROUPS + "/{group}", {"name": "Short and plain"}, project="demo", group=first["id"])
+    assert named.status_code == 200 and named.json()["name"] == "Short and plain"
+    assert fitted.get(GROUPS, project="demo").json()["items"][0]["name"] == "Short and plain"
+
+
+def test_memberships_are_shown(fitted):
+    page = fitted.get(PROJECT + "/memberships", project="demo", query={"limit": 2}).json()
+    assert len(page["items"]) == 2 and page["next_cursor"]
+    assert abs(sum(page["items"][0]["posterior"]) - 1) < 1e-3
+
+
+def test_the_fit_tells_its_evidence(fitted):
+    fit = fitted.get(FITS + "/{fit}", project="demo", fit=fitted.first).json()
+    assert fit["state"] == "done" and fit["is_published"] and fit["k"] == len(fit["groups"]) and fit["evidence"]
+
+
+def test_win_rates_come_from_memory_and_change_with_the_fit(fitted):
+    reply = win_rates_change(fitted, fitted.before.headers["ETag"])
+    assert reply.json()["fit_id"] == fitted.first and reply.json()["win_rates"]
+    etag = reply.headers["ETag"]
+    assert fitted.get(PROJECT + "/win-rates", project="demo", headers={"If-None-Match": etag}).status_code == 304
+    second = fitted.fit(seed=5)
+    changed = win_rates_change(fitted, etag)
+    assert changed.json()["fit_id"] == second
+    back = fitted.post(FITS + "/{fit}/publish", project="demo", fit=fitted.first)
+    assert back.status_code == 200 and back.json()["is_published"]
+    again = fitted.get(PROJECT + "/win-rates", project="demo", headers={"If-None-Match": changed.headers["ETag"]})
+    assert again.status_code == 200 and again.json()["fit_id"] == fitted.first
