@@ -106,6 +106,6 @@ void reply_problem(struct reply *r, const struct err *err, const char *request_i
     problem_render(&r->body, err, request_id, NULL);
     if (info->status == 401)
         reply_field(r, "WWW-Authenticate", "Bearer realm=\"egalign\"");
-    if (info->status == 503 || info->status == 429)
+    if (info->retryable)
         reply_field(r, "Retry-After", RETRY_SECONDS);
 }

@@ -100,7 +100,7 @@ void send_render_problem(struct buf *out, const struct err *err, const char *req
                "HTTP/1.1 %d %s\r\nContent-Type: application/problem+json\r\nContent-Length: %zu\r\n%s"
                "X-Request-Id: %s\r\nCache-Control: no-store\r\nConnection: close\r\n\r\n",
                info->status, MHD_get_reason_phrase_for((unsigned)info->status), body.length,
-               info->status == 503 || info->status == 429 ? "Retry-After: 2\r\n" : "", request_id);
+               info->retryable ? "Retry-After: 2\r\n" : "", request_id);
     buf_add(out, body.data ? body.data : "", body.length);
     buf_free(&body);
 }
