@@ -25,9 +25,10 @@ int main(int argc, char **argv)
     if (argc != 3)
         return 2;
     response = MHD_create_response_from_buffer(5, (void *)"hello", MHD_RESPMEM_PERSISTENT);
-    struct MHD_Daemon *daemon = MHD_start_daemon(MHD_USE_POLL_INTERNAL_THREAD | MHD_USE_ERROR_LOG, (uint16_t)atoi(argv[1]), NULL,
-                                                 NULL, answer, NULL, MHD_OPTION_THREAD_POOL_SIZE,
-                                                 (unsigned)atoi(argv[2]), MHD_OPTION_CONNECTION_LIMIT, 1024u, MHD_OPTION_END);
+    struct MHD_Daemon *daemon = MHD_start_daemon(
+        MHD_USE_POLL_INTERNAL_THREAD | MHD_USE_ERROR_LOG, (uint16_t)atoi(argv[1]), NULL, NULL, answer, NULL,
+        MHD_OPTION_THREAD_POOL_SIZE,
+        (unsigned)atoi(argv[2]), MHD_OPTION_CONNECTION_LIMIT, 1024u, MHD_OPTION_END);
     if (!daemon)
         return 1;
     pause();
