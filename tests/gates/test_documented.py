@@ -55,3 +55,12 @@ def test_the_list_of_commands_names_them_all():
 def test_an_unknown_command_is_a_usage_error():
     assert egalign("no-such-command").returncode == 2
     assert egalign().returncode == 2
+
+
+def test_links_between_pages_lead_somewhere():
+    broken = []
+    for page in [*source.ROOT.glob("*.md"), *source.ROOT.glob("docs/*.md")]:
+        for link in re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", page.read_text()):
+            if not (page.parent / link).exists():
+                broken.append(f"{page.relative_to(source.ROOT)}: {link}")
+    assert broken == []
