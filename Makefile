@@ -92,7 +92,8 @@ test: $B/egalign tests
 FUZZ_RUNS    ?= 200000
 FUZZ_SECONDS ?= 120
 FUZZ_FLAGS   := -std=gnu11 -O1 -g -fno-omit-frame-pointer -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=all
-FUZZ_OBJECTS := $(patsubst %.c,build/fuzz/%.o,$(sort $(wildcard src/base/*.c src/formats/*.c)))
+FUZZ_MODEL   := $(patsubst %,src/core/lm/%.c,safetensors safetensors_header config_json shape)
+FUZZ_OBJECTS := $(patsubst %.c,build/fuzz/%.o,$(sort $(wildcard src/base/*.c src/formats/*.c) $(FUZZ_MODEL)))
 FUZZERS      := $(patsubst tests/fuzz/%.c,build/fuzz/%,$(sort $(wildcard tests/fuzz/*.c)))
 
 build/fuzz/%.o: %.c Makefile
