@@ -1,4 +1,4 @@
-#!/usr/bin/env python3
+#!/usr/bin/python3
 """The peer of bench/em.c: a plain numpy/scipy soft EM on the same data, the same ridge and the same stopping rule.
 
 usage: build/release/bench/em 2 100000 768 2000 /tmp/em.bin && OPENBLAS_NUM_THREADS=2 bench/em_peer.py /tmp/em.bin

@@ -134,6 +134,8 @@ static int fit_all(struct study *st, struct fit *f, struct mixture **ret_pooled,
     if (study_mixture(st, st->all, f->k, f->ridge, effort, *ret_pooled, NULL, ret_mixture, err) < 0)
         return -1;
     struct mixture *m = *ret_mixture;
+    if (!f->forced && f->k == st->o->k_max && f->k > 1)
+        warn(f, "The most groups allowed were chosen; a greater k_max may find more.");
     if (m->reseeded)
         warn(f, "A group became too small during EM and was seeded anew.");
     if (m->dropped)
