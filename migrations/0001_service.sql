@@ -171,7 +171,7 @@ CREATE TABLE job (
     started_at timestamptz,
     finished_at timestamptz
 );
-CREATE INDEX job_queue ON job (created_at) WHERE state = 'queued';
+CREATE INDEX job_queue ON job (project_id, created_at) WHERE state = 'queued';
 CREATE INDEX job_running ON job (lease_until) WHERE state = 'running';
 CREATE INDEX job_by_project ON job (project_id, id);
 -- Never two fits of a project at once: at most one is waiting, and a worker takes none while one is running.

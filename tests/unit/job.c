@@ -52,7 +52,7 @@ static struct uuid project(int number)
 /* Projects 1 .. count, each with `jobs` waiting jobs, the first project's the oldest; all that was there before is gone. */
 static void queue(int count, int jobs)
 {
-    script("TRUNCATE project CASCADE");
+    script("TRUNCATE project, comparison, retraction CASCADE");
     script("INSERT INTO project (id, name) SELECT ('00000000-0000-4000-8000-' || lpad(n::text, 12, '0'))::uuid, 'p' || n "
            "FROM generate_series(1, %d) n", count);
     script("INSERT INTO job (id, project_id, kind, created_at) SELECT gen_random_uuid(), p.id, 'fit', "

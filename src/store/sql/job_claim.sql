@@ -1,18 +1,20 @@
--- The next job for worker $1, with a lease of $2 seconds: the oldest job of the project whose last start is longest
--- ago. Takes the project's row too, so that two workers do not look at one project at once; job_one_running_fit has the
--- last word.
-WITH next AS (
-    SELECT j.id, j.project_id
-    FROM job j JOIN project p ON p.id = j.project_id
-    WHERE j.state = 'queued'
-      AND NOT (j.kind = 'fit' AND EXISTS (SELECT 1 FROM job r WHERE r.project_id = j.project_id AND r.kind = 'fit'
-                                                                 AND r.state = 'running'))
-    ORDER BY p.last_job_at NULLS FIRST, j.created_at, j.id
+-- The next job for worker $1, with a lease of $2 seconds: the oldest one of the project whose last start is longest ago.
+-- The project's row is taken first, so that two workers do not look into one project at once; job_one_running_fit has
+-- the last word.
+WITH turn AS (
+    SELECT p.id, p.name, r.id IS NOT NULL AS fitting
+    FROM project p LEFT JOIN job r ON r.project_id = p.id AND r.kind = 'fit' AND r.state = 'running'
+    WHERE EXISTS (SELECT FROM job j WHERE j.project_id = p.id AND j.state = 'queued' AND (j.kind <> 'fit' OR r.id IS NULL))
+    ORDER BY p.last_job_at NULLS FIRST, p.id
+    LIMIT 1
+    FOR NO KEY UPDATE OF p SKIP LOCKED
+), next AS (
+    SELECT j.id
+    FROM turn JOIN job j ON j.project_id = turn.id
+    WHERE j.state = 'queued' AND (j.kind <> 'fit' OR NOT turn.fitting)
+    ORDER BY j.created_at, j.id
     LIMIT 1
     FOR UPDATE OF j SKIP LOCKED
-    FOR NO KEY UPDATE OF p SKIP LOCKED
-), served AS (
-    UPDATE project p SET last_job_at = clock_timestamp() FROM next WHERE p.id = next.project_id RETURNING p.id, p.name
 ), claimed AS (
     UPDATE job j
     SET state = 'running', attempts = j.attempts + 1, worker = $1, lease_token = gen_random_uuid(),
@@ -20,8 +22,10 @@ WITH next AS (
         stage = '', progress = 0, metrics = '{}', error = NULL
     FROM next WHERE j.id = next.id
     RETURNING j.id, j.project_id, j.lease_token, j.attempts
+), served AS (
+    UPDATE project p SET last_job_at = clock_timestamp() FROM claimed WHERE p.id = claimed.project_id
 ), attempt AS (
     INSERT INTO job_attempt (job_id, attempt, worker) SELECT id, attempts, $1 FROM claimed
 )
-SELECT c.id, c.project_id, s.name, c.lease_token, c.attempts, pg_notify('egalign_job', c.id::text)
-FROM claimed c JOIN served s ON s.id = c.project_id
+SELECT c.id, c.project_id, t.name, c.lease_token, c.attempts, pg_notify('egalign_job', c.id::text)
+FROM claimed c JOIN turn t ON t.id = c.project_id
