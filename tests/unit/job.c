@@ -85,7 +85,9 @@ static atomic_int claims;
 
 static void *claimer(void *argument)
 {
-    struct pg_options options = {.conninfo = cluster_conninfo(f.cluster)};
+    char conninfo[CLUSTER_CONNINFO + 60]; /* who gets which job is asked here, not what a crash leaves */
+    snprintf(conninfo, sizeof conninfo, "%s options='-c synchronous_commit=off'", cluster_conninfo(f.cluster));
+    struct pg_options options = {.conninfo = conninfo};
     struct pg *mine = NULL;
     struct job_lease lease;
     struct err err = {0};
