@@ -8,13 +8,17 @@ import wire
 def test_the_page_and_its_files(shared):
     page = shared.with_token(None).get("/")
     assert page.headers["Content-Type"].startswith("text/html") and "<html" in page.text
-    assert "default-src 'self'" in page.headers["Content-Security-Policy"]
+    policy = page.headers["Content-Security-Policy"]
+    assert "default-src 'none'" in policy and "script-src 'self'" in policy and "unsafe" not in policy
     script = requests.get(shared.url + "/web/page.js", timeout=30)
     shared.validate(shared.operation("GET", "/web/{file}"), script)
     assert script.headers["Content-Type"].startswith("text/javascript")
     again = requests.get(shared.url + "/web/page.js", headers={"If-None-Match": script.headers["ETag"]}, timeout=30)
     assert again.status_code == 304
     shared.validate(shared.operation("GET", "/web/{file}"), again)
+    missing = requests.get(shared.url + "/web/no-such.js", timeout=30)
+    shared.validate(shared.operation("GET", "/web/{file}"), missing)
+    assert missing.status_code == 404
     assert shared.with_token(None).get("/", headers={"If-None-Match": page.headers["ETag"]}).status_code == 304
 
 
