@@ -415,7 +415,7 @@ CREATE TABLE membership (
     fit_id uuid NOT NULL REFERENCES fit,
     annotator_id uuid NOT NULL REFERENCES annotator,
     ordinal smallint,
-    posterior real[] NOT NULL,
+    posterior double precision[] NOT NULL,
     comparisons integer NOT NULL,
     PRIMARY KEY (fit_id, annotator_id)
 );

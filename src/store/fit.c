@@ -230,7 +230,7 @@ static int store_group(struct pg *pg, const struct uuid *project, const struct f
     return query_once(pg, QUERY_fit_store_group, &p, NULL, err);
 }
 
-/* "{0.25,0.75}": an array literal of real[]. */
+/* "{0.25,0.75}": an array literal of double precision[]. */
 static void posterior_literal(struct buf *out, const double *posterior, int k)
 {
     buf_clear(out);
