@@ -4,6 +4,7 @@
 
 const char *const fit_settings_assignments[] = {"soft", "hard", NULL};
 const char *const fit_settings_ties[] = {"davidson", "half", NULL};
+const char *const fit_settings_fold_units[] = {"item", "pair", NULL};
 
 static const struct json_field grid_item = JSON_ITEM(REAL, .low = 1e-6, .high = 1e9);
 
@@ -42,7 +43,10 @@ static const struct json_field fields[] = {
     [FIT_SIGNIFICANCE] = JSON_FIELD(REAL, struct fit_settings, significance, "significance", .low = 0.001, .high = 0.5,
                                     .about = "p-value that more than one group needs."),
     [FIT_FOLDS] = JSON_FIELD(INT, struct fit_settings, folds, "folds", .least = 2, .most = 20,
-                             .about = "Item-disjoint folds for the penalty and the accuracies."),
+                             .about = "Disjoint folds for the penalty and the accuracies."),
+    [FIT_FOLD_UNIT] = JSON_FIELD(ENUM, struct fit_settings, fold_unit, "fold_unit", .names = fit_settings_fold_units,
+                                 .about = "What folds keep apart: items, for judging unseen prompts, or pairs, for "
+                                          "unseen judgements of known prompts."),
     [FIT_STRENGTH_WEIGHTS] = JSON_FIELD(BOOL, struct fit_settings, strength_weights, "strength_weights",
                                         .about = "Weigh a comparison by its strength."),
     [FIT_BUCKETS] = JSON_FIELD(INT, struct fit_settings, buckets, "buckets", .least = 16, .most = 65536,

@@ -24,6 +24,7 @@ struct fit_settings {
     int64_t min_comparisons, permutations;
     double significance;
     int64_t folds;
+    int fold_unit;               /* position in fit_settings_fold_units */
     bool strength_weights;
     int64_t buckets;
 };
@@ -31,12 +32,13 @@ struct fit_settings {
 /* Bits of seen.given. */
 enum {
     FIT_SEED, FIT_K, FIT_K_MAX, FIT_RESTARTS, FIT_ITERATIONS, FIT_RIDGE, FIT_RIDGE_GRID, FIT_ASSIGNMENT, FIT_TIES,
-    FIT_MIN_GROUP_SIZE, FIT_ASSIGN_THRESHOLD, FIT_MIN_COMPARISONS, FIT_PERMUTATIONS, FIT_SIGNIFICANCE, FIT_FOLDS,
+    FIT_MIN_GROUP_SIZE, FIT_ASSIGN_THRESHOLD, FIT_MIN_COMPARISONS, FIT_PERMUTATIONS, FIT_SIGNIFICANCE, FIT_FOLDS, FIT_FOLD_UNIT,
     FIT_STRENGTH_WEIGHTS, FIT_BUCKETS
 };
 
 extern const char *const fit_settings_assignments[]; /* "soft", "hard", NULL */
 extern const char *const fit_settings_ties[];        /* "davidson", "half", NULL */
+extern const char *const fit_settings_fold_units[];  /* "item", "pair", NULL */
 extern const struct json_shape fit_settings_shape;   /* to embed it in the shape of a body */
 
 /* What no table of ranges says: k and k_max, an ascending grid. ERR_INVALID_VALUE with a pointer below `pointer` (""

@@ -52,6 +52,8 @@ int settings_apply(const struct fit_settings *s, int threads, struct fit_options
         ret->assignment = (enum assignment)assignment_of(fit_settings_assignments[s->assignment]);
     if (json_given(&s->seen, FIT_TIES))
         ret->ties = (enum tie_model)tie_model_of(fit_settings_ties[s->ties]);
+    if (json_given(&s->seen, FIT_FOLD_UNIT))
+        ret->fold_unit = (enum fold_unit)fold_unit_of(fit_settings_fold_units[s->fold_unit]);
     if (json_given(&s->seen, FIT_STRENGTH_WEIGHTS))
         ret->strength_weights = s->strength_weights;
     if (json_given(&s->seen, FIT_RIDGE_GRID)) {
