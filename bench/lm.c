@@ -2,8 +2,8 @@
  *
  * usage: build/release/bench/lm SHAPE [THREADS [STEPS]]     SHAPE: small (6 layers, d 256, V 8192) or gpt2 (124 M)
  * Prints tokens/s of full training steps (8 x 128 tokens, loss on every token, AdamW with clipping) and of sampling (64
- * prompts of 32 tokens, 32 new ones each), by the wall clock and per second of CPU (which a busy machine spoils less), the
- * memory that was predicted, and the peak that the system saw. */
+ * prompts of 32 tokens, 32 new ones each), by the wall clock and per second of CPU (which a busy machine spoils less),
+ * the memory that was predicted, and the peak that the system saw. */
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -163,8 +163,8 @@ int main(int argc, char **argv)
         goto out;
     lm_model_randomize(m, 1);
     fill_batch(&shape);
-    printf("%s, %d thread(s), %s kernels, %.1f M parameters\n", argc > 1 ? argv[1] : "small", count, kernels_best()->name,
-           (double)m->layout.count / 1e6);
+    printf("%s, %d thread(s), %s kernels, %.1f M parameters\n", argc > 1 ? argv[1] : "small", count,
+           kernels_best()->name, (double)m->layout.count / 1e6);
     if (time_sampling(m, threads, &err) == 0)
         time_training(m, threads, steps, &err);
     struct rusage usage;

@@ -82,7 +82,8 @@ def time_training(model, vocabulary, steps):
         if i > 0:
             watch.stop()
     tokens = SEQUENCES * LENGTH
-    print(f"train   {tokens / watch.wall:8.0f} tokens/s, {tokens / watch.cpu:8.0f} a CPU second (best of {steps} steps)")
+    print(f"train   {tokens / watch.wall:8.0f} tokens/s, {tokens / watch.cpu:8.0f} a CPU second "
+          f"(best of {steps} steps)")
 
 
 @torch.no_grad()

@@ -112,7 +112,8 @@ static void other_spellings_are_accepted(void **state)
     }
     tensors[n] = tensors[0];
     tensors[n].name = "lm_head.weight";
-    tensors[n + 1] = (struct safetensor){.name = "h.0.attn.bias", .rank = 1, .shape = {4}, .data = m->weights, .count = 4};
+    tensors[n + 1] = (struct safetensor){.name = "h.0.attn.bias", .rank = 1, .shape = {4}, .count = 4};
+    tensors[n + 1].data = m->weights;
     assert_int_equal(safetensors_write(in_folder("model.safetensors"), tensors, (size_t)n + 2, DTYPE_F32, &err), 0);
     assert_int_equal(checkpoint_save(m, folder, NULL, DTYPE_F32, &err), 0); /* for its config.json */
     assert_int_equal(safetensors_write(in_folder("model.safetensors"), tensors, (size_t)n + 2, DTYPE_F32, &err), 0);
@@ -136,8 +137,8 @@ static void other_spellings_are_accepted(void **state)
 
 #define GPT2 "{\"model_type\":\"gpt2\",\"vocab_size\":9,\"n_embd\":8,\"n_layer\":1,\"n_head\":2"
 #define LLAMA                                                                                                          \
-    "{\"model_type\":\"llama\",\"vocab_size\":9,\"hidden_size\":8,\"intermediate_size\":8,\"num_hidden_layers\":1,"     \
-    "\"num_attention_heads\":4"
+    "{\"model_type\":\"llama\",\"vocab_size\":9,\"hidden_size\":8,\"intermediate_size\":8,"                     \
+    "\"num_hidden_layers\":1,\"num_attention_heads\":4"
 
 static void configs_are_judged(void **state)
 {

@@ -24,7 +24,8 @@ static void check_frequencies(struct sampling how, const double *p, int allowed)
         float logits[V], logp;
         for (int i = 0; i < V; i++)
             logits[i] = (float)log(p[i]) * how.temperature + 3;
-        int token = sampling_draw(kernels_best(), &how, V, logits, sampling_uniform(1, 2, 3, (uint32_t)d), order, &logp);
+        double u = sampling_uniform(1, 2, 3, (uint32_t)d);
+        int token = sampling_draw(kernels_best(), &how, V, logits, u, order, &logp);
         assert_in_range(token, 0, allowed - 1);
         assert_true(fabs(logp - log(p[token])) < 1e-4);
         counts[token]++;

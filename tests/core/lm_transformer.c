@@ -1,5 +1,6 @@
-/* lm_transformer: parity with PyTorch (fixtures of tests/fixtures/make_lm_fixtures.py): logits, every gradient, 20 steps
- * of AdamW; and what must not matter: packing, threads, recomputation, the size of a chunk of logits, a frozen trunk. */
+/* lm_transformer: parity with PyTorch (fixtures of tests/fixtures/make_lm_fixtures.py): logits, every gradient, 20
+ * steps of AdamW; and what must not matter: packing, threads, recomputation, the size of a chunk of logits, a frozen
+ * trunk. */
 #include "unit/test.h"
 
 #include <stdlib.h>
@@ -213,8 +214,9 @@ static void packed_equals_one_by_one(void **state)
 /* A model and a batch large enough that every loop has several blocks. */
 static struct lm_model *larger_model(enum lm_family family)
 {
-    struct lm_shape shape = {.family = family, .vocabulary = 1100, .context = 200, .layers = 2, .width = 192, .heads = 6,
-                             .kv_heads = family == LM_GPT2 ? 6 : 2, .head_width = 32, .hidden = 600, .norm_eps = 1e-5,
+    struct lm_shape shape = {.family = family, .vocabulary = 1100, .context = 200, .layers = 2, .width = 192,
+                             .heads = 6, .kv_heads = family == LM_GPT2 ? 6 : 2, .head_width = 32, .hidden = 600,
+                             .norm_eps = 1e-5,
                              .rope_theta = 1e4, .tied = family == LM_GPT2, .scalars = 2, .bos = -1, .eos = -1};
     struct lm_model *m = lm_model_new(&shape, NULL);
     assert_non_null(m);
@@ -404,7 +406,7 @@ static void a_frozen_trunk_is_a_suffix(void **state)
     }
 }
 
-/* Prompts of several lengths go in together, later tokens one at a time or several, in other slots and another order. */
+/* Prompts go in together, later tokens one at a time or several, in other slots and another order. */
 static void a_cached_pass_equals_a_full_one(void **state)
 {
     (void)state;
@@ -510,7 +512,8 @@ static void the_optimiser_keeps_its_word(void **state)
     struct example x = load_example(fixtures[0]);
     settle(&x);
     struct lm_run *run = run_of(x.model, options_of(MOST, NULL));
-    struct adamw_options how = {.form = ADAM_TENSORFLOW, .beta1 = 0.9f, .beta2 = 0.999f, .epsilon = 1e-5f, .clip = 0.01f};
+    struct adamw_options how = {.form = ADAM_TENSORFLOW, .beta1 = 0.9f, .beta2 = 0.999f, .epsilon = 1e-5f,
+                                .clip = 0.01f};
     struct adamw *adam = adamw_new(x.model, run, &how, NULL);
     pass(run, &x);
     struct lm_trained t = lm_trained(run);

@@ -28,7 +28,8 @@ struct adamw *adamw_new(const struct lm_model *model, const struct lm_run *run, 
     a->engine = lm_run_engine(run);
     a->trained = lm_trained(run);
     double gigabytes = (double)adamw_bytes(a->trained.count) / 1e9;
-    a->layout = a->trained.weights == model->weights + a->trained.start ? &model->layout : NULL;
+    bool whole = model->weights && a->trained.weights == model->weights + a->trained.start;
+    a->layout = whole ? &model->layout : NULL;
     a->m = mem_aligned(a->trained.count, sizeof *a->m);
     a->v = mem_aligned(a->trained.count, sizeof *a->v);
     a->partial = mem_array((size_t)blocks_of(a->trained.count), sizeof *a->partial);
@@ -89,20 +90,6 @@ static void update_span(const struct update *u, size_t from, size_t n, bool deca
                       a->m + from, a->v + from);
 }
 
-/* The first tensor that ends behind `offset`, by bisection. */
-static int tensor_at(const struct lm_layout *l, size_t offset)
-{
-    int low = 0, high = l->tensor_count;
-    while (low < high) {
-        int middle = (low + high) / 2;
-        if (l->tensors[middle].offset + lm_tensor_count(&l->tensors[middle]) <= offset)
-            low = middle + 1;
-        else
-            high = middle;
-    }
-    return low;
-}
-
 /* A block may hold parts of several tensors; the gaps between them are skipped. */
 static void update_block(void *context, int block, int thread)
 {
@@ -115,7 +102,7 @@ static void update_block(void *context, int block, int thread)
         return;
     }
     size_t end = start + from + size;
-    for (int i = tensor_at(l, start + from); i < l->tensor_count && l->tensors[i].offset < end; i++) {
+    for (int i = lm_layout_find(l, start + from); i < l->tensor_count && l->tensors[i].offset < end; i++) {
         const struct lm_tensor *t = &l->tensors[i];
         size_t first = t->offset > start + from ? t->offset : start + from;
         size_t last = t->offset + lm_tensor_count(t) < end ? t->offset + lm_tensor_count(t) : end;

@@ -5,7 +5,7 @@
 struct norm_weights block_norm(const struct lm_run *run, const struct lm_norm *norm)
 {
     return (struct norm_weights){.columns = run->model->shape.width, .eps = (float)run->model->shape.norm_eps,
-                                 .weight = weights_at(run, norm->weight), .bias = weights_at(run, norm->bias)};
+                                 .weight = vector_at(run, norm->weight), .bias = vector_at(run, norm->bias)};
 }
 
 void block_norm_backward(struct lm_run *run, const struct lm_norm *norm, const float *x, const float *dy, float *dx)

@@ -140,14 +140,21 @@ static int check_tensors(const struct safetensors *files, const struct lm_layout
     return 0;
 }
 
-static struct lm_model *load(const struct safetensors *files, const struct lm_shape *shape, struct err *err)
+/* The files hold the tensors of the layout and no others. */
+static int check_files(const struct safetensors *files, const struct lm_layout *l, const struct lm_shape *shape,
+                       struct err *err)
+{
+    return check_tensors(files, l, err) < 0 || check_strangers(files, l, shape, err) < 0 ? -1 : 0;
+}
+
+/* Takes `files` over. */
+static struct lm_model *load(struct safetensors *files, const struct lm_shape *shape, struct err *err)
 {
     struct lm_layout layout;
-    if (lm_layout_make(shape, &layout, err) < 0)
-        return NULL;
-    int bad = check_tensors(files, &layout, err) < 0 || check_strangers(files, &layout, shape, err) < 0;
+    struct lm_model *m = NULL;
+    if (lm_layout_make(shape, &layout, err) == 0 && check_files(files, &layout, shape, err) == 0)
+        m = lm_model_new(shape, err);
     lm_layout_free(&layout);
-    struct lm_model *m = bad ? NULL : lm_model_new(shape, err);
     for (int i = 0; m && i < m->layout.tensor_count; i++) {
         const struct safetensor *t = find(files, m->layout.tensors[i].name);
         if (t && safetensors_read(t, m->weights + m->layout.tensors[i].offset, err) < 0) {
@@ -155,10 +162,41 @@ static struct lm_model *load(const struct safetensors *files, const struct lm_sh
             m = NULL;
         }
     }
+    safetensors_free(files);
     return m;
 }
 
-struct lm_model *checkpoint_load(const char *folder, struct err *err)
+/* Takes `files` over. */
+static struct lm_model *map(struct safetensors *files, const struct lm_shape *shape, struct err *err)
+{
+    struct lm_model *m = mem_zeroed(1, sizeof *m);
+    const struct safetensor **found = NULL;
+    if (!m || lm_layout_make(shape, &m->layout, err) < 0 ||
+        !(found = mem_zeroed((size_t)m->layout.tensor_count, sizeof *found))) {
+        err_memory(err);
+        goto fail;
+    }
+    m->shape = *shape;
+    if (check_files(files, &m->layout, shape, err) < 0)
+        goto fail;
+    for (int i = 0; i < m->layout.tensor_count; i++)
+        found[i] = find(files, m->layout.tensors[i].name);
+    m->mapped = mapped_take(files, &m->layout, found, err);
+    files = NULL;
+    if (m->mapped)
+        goto out;
+fail:
+    lm_model_free(m);
+    m = NULL;
+    safetensors_free(files);
+out:
+    mem_free(found);
+    return m;
+}
+
+static struct lm_model *open_model(const char *folder,
+                                   struct lm_model *(*take)(struct safetensors *, const struct lm_shape *, struct err *),
+                                   struct err *err)
 {
     struct lm_shape shape;
     if (read_config_file(folder, &shape, err) < 0)
@@ -166,11 +204,24 @@ struct lm_model *checkpoint_load(const char *folder, struct err *err)
     struct safetensors *files = safetensors_open_folder(folder, err);
     if (!files)
         return NULL;
-    struct lm_model *m = read_scalars(files, &shape, err) < 0 ? NULL : load(files, &shape, err);
+    if (read_scalars(files, &shape, err) < 0) {
+        safetensors_free(files);
+        return NULL;
+    }
+    struct lm_model *m = take(files, &shape, err);
     if (!m)
         err_wrap(err, "%s", folder);
-    safetensors_free(files);
     return m;
+}
+
+struct lm_model *checkpoint_load(const char *folder, struct err *err)
+{
+    return open_model(folder, load, err);
+}
+
+struct lm_model *checkpoint_map(const char *folder, struct err *err)
+{
+    return open_model(folder, map, err);
 }
 
 static int write_text(FILE *file, void *context, struct err *err)
@@ -232,6 +283,8 @@ static int save_weights(const struct lm_model *m, const char *folder, enum safet
 int checkpoint_save(const struct lm_model *m, const char *folder, const char *like, enum safetensors_dtype stored,
                     struct err *err)
 {
+    if (m->mapped)
+        return err_set(err, ERR_INVALID_VALUE, "a mapped model is in its files already");
     if (mkdir(folder, 0755) < 0 && errno != EEXIST)
         return err_errno(err, "cannot make the folder %s", folder);
     if (like && strcmp(like, folder) != 0 && copy_companions(like, folder, err) < 0)

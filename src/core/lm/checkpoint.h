@@ -26,9 +26,12 @@ int checkpoint_shape(const char *folder, struct lm_shape *ret, struct err *err);
  * ERR_NO_MEMORY, ERR_SYSTEM. */
 struct lm_model *checkpoint_load(const char *folder, struct err *err);
 
-/* Writes `m` into `folder` (made when it is not there) as config.json and model.safetensors, stored as F32 or BF16.
- * With `like`, the tokenizer's files and generation_config.json of that folder are copied too, as far as they are
- * there. Each file is replaced whole, the weights last. */
+/* As checkpoint_load, but the matrices, which must be BF16, stay in their files: see mapped.h. */
+struct lm_model *checkpoint_map(const char *folder, struct err *err);
+
+/* Writes `m`, which is not a mapped one, into `folder` (made when it is not there) as config.json and
+ * model.safetensors, stored as F32 or BF16. With `like`, the tokenizer's files and generation_config.json of that
+ * folder are copied too, as far as they are there. Each file is replaced whole, the weights last. */
 int checkpoint_save(const struct lm_model *m, const char *folder, const char *like, enum safetensors_dtype stored,
                     struct err *err);
 

@@ -42,7 +42,7 @@ static int cache_length(const struct lm_shape *s, const struct generate_options 
 
 static struct lm_options run_options(const struct lm_shape *s, const struct generate_options *o, int longest)
 {
-    return (struct lm_options){.gemm = o->gemm, .adapters = o->adapters,
+    return (struct lm_options){.gemm = o->gemm, .adapters = o->adapters, .mapped = o->mapped,
                                .max_tokens = (longest > PREFILL_TOKENS ? longest : PREFILL_TOKENS) + o->slots,
                                .max_sequence = cache_length(s, o, longest)};
 }
@@ -82,7 +82,8 @@ static int check(const struct lm_model *m, const struct generate_options *o, int
 
 static void close_generation(struct generation *g)
 {
-    void *all[] = {g->cache.values, g->rows, g->free_slots, g->starts, g->pasts, g->slots, g->last, g->tokens, g->order};
+    void *all[] = {g->cache.values, g->rows, g->free_slots, g->starts, g->pasts,
+                   g->slots,        g->last, g->tokens,     g->order};
     for (size_t i = 0; i < sizeof all / sizeof all[0]; i++)
         mem_free(all[i]);
     lm_run_free(g->run);
@@ -209,6 +210,7 @@ int generate(const struct lm_model *model, const struct generate_options *option
         return -1;
     struct generate_options fitted = *options;
     fitted.slots = n < options->slots ? n : options->slots;
+    fitted.mapped = model->mapped != NULL;
     struct generation g = {.options = &fitted, .prompts = prompts, .out = ret, .count = n};
     int result = open_generation(&g, model, longest, err);
     if (result == 0)

@@ -30,6 +30,7 @@ struct generate_options {
     int eos;     /* ends a completion, and is its last token; -1: none */
     int slots;   /* sequences alive at once */
     struct lm_adapters *adapters;
+    bool mapped;         /* for generate_bytes: the model's weights stay in files; generate sees for itself */
     size_t memory_limit; /* bytes; 0: no limit */
     /* Called after each pass with the number of tokens drawn so far; true stops with ERR_CANCELLED. NULL: never. */
     bool (*stop)(void *context, long tokens);

@@ -28,7 +28,7 @@ float *lm_logits(struct lm_run *run, int count, const int *rows)
     gather(run, count, rows);
     gemm_run(&run->engine.gemm, &(struct gemm_product){.transpose_b = true, .m = count, .n = head->out, .k = head->in,
                                                        .alpha = 1, .a = run->gathered, .lda = head->in,
-                                                       .b = weights_at(run, head->weight), .ldb = head->in,
+                                                       .b = matrix_of(run, head), .ldb = head->in,
                                                        .c = run->logits, .ldc = head->out});
     return run->logits;
 }
@@ -68,7 +68,7 @@ static void head_backward(struct chunk *c)
                                                            .beta = 1, .c = dw, .ldc = head->in});
     gemm_run(&run->engine.gemm, &(struct gemm_product){.m = c->count, .n = head->in, .k = head->out, .alpha = 1,
                                                        .a = run->logits, .lda = head->out,
-                                                       .b = weights_at(run, head->weight), .ldb = head->in,
+                                                       .b = matrix_of(run, head), .ldb = head->in,
                                                        .c = run->gathered, .ldc = head->in});
     for (int i = 0; i < c->count; i++)
         run->engine.kernels->add(D, run->gathered + (size_t)i * D,
@@ -110,7 +110,7 @@ void lm_head(struct lm_run *run, const struct lm_head_request *request)
 void lm_scalars(struct lm_run *run, int count, const int *rows, float *values)
 {
     const struct lm_linear *l = &run->model->layout.scalar;
-    const float *w = weights_at(run, l->weight), *b = weights_at(run, l->bias);
+    const float *w = matrix_of(run, l), *b = vector_at(run, l->bias);
     size_t D = (size_t)l->in;
     for (int i = 0; i < count; i++)
         for (int k = 0; k < l->out; k++)
@@ -122,7 +122,7 @@ void lm_scalars_backward(struct lm_run *run, int count, const int *rows, const f
 {
     const struct lm_linear *l = &run->model->layout.scalar;
     const struct kernels *kernels = run->engine.kernels;
-    const float *w = weights_at(run, l->weight);
+    const float *w = matrix_of(run, l);
     float *dw = gradient_at(run, l->weight), *db = gradient_at(run, l->bias);
     size_t D = (size_t)l->in;
     CHECK(run->options.train);

@@ -34,6 +34,7 @@ void lm_model_free(struct lm_model *m)
     if (!m)
         return;
     mem_free(m->weights);
+    mapped_free(m->mapped);
     lm_layout_free(&m->layout);
     mem_free(m);
 }

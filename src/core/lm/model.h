@@ -1,19 +1,22 @@
 /* model: a shape and its weights in memory.
  *
- * One aligned block of floats holds every parameter (see shape.h). The model owns it; runs (transformer.h) only borrow
- * it, any number at once while nobody writes. It refuses to know of files (checkpoint.h) and of training (adamw.h). */
+ * One aligned block of floats holds every parameter (see shape.h), or the files do (mapped.h). The model owns it; runs
+ * (transformer.h) only borrow it, any number at once while nobody writes. It refuses to know of files (checkpoint.h)
+ * and of training (adamw.h). */
 #ifndef EGALIGN_CORE_LM_MODEL_H
 #define EGALIGN_CORE_LM_MODEL_H
 
 #include <stdint.h>
 
 #include "base/err.h"
+#include "core/lm/mapped.h"
 #include "core/lm/shape.h"
 
 struct lm_model {
     struct lm_shape shape;
     struct lm_layout layout;
-    float *weights; /* layout.count floats */
+    float *weights;           /* layout.count floats; NULL when the model is mapped */
+    struct lm_mapped *mapped; /* where its weights are then; owned */
 };
 
 /* A model of zeros. ERR_INVALID_VALUE for an impossible shape, ERR_NO_MEMORY. */

@@ -24,6 +24,14 @@ static size_t larger(size_t a, size_t b)
     return a > b ? a : b;
 }
 
+/* Floats of the largest matrix that is multiplied at once. */
+static size_t largest_matrix(const struct lm_shape *s)
+{
+    size_t most = larger((size_t)s->vocabulary, (size_t)lm_qkv_width(s));
+    most = larger(most, (size_t)(s->heads * s->head_width));
+    return larger(most, larger((size_t)lm_up_width(s), (size_t)s->scalars)) * (size_t)s->width;
+}
+
 static int sequence_limit(const struct lm_shape *s, const struct lm_options *o)
 {
     return o->max_sequence ? o->max_sequence : s->context;
@@ -116,6 +124,7 @@ static void carve_run(struct carving *c, const struct lm_shape *s, const struct 
         r->low_rank = carve(c, T * (size_t)o->adapters->rank);
         r->low_rank_back = carve(c, T * (size_t)o->adapters->rank);
     }
+    r->widened = carve(c, o->mapped ? largest_matrix(s) : 0);
     if (o->train)
         carve_backward(c, s, T, r);
     r->trained = trained_part(s, l, o);
@@ -142,6 +151,8 @@ size_t lm_run_bytes(const struct lm_shape *shape, const struct lm_options *optio
 
 static int check_options(const struct lm_shape *s, const struct lm_options *o, struct err *err)
 {
+    if (o->mapped && o->train && !o->adapters)
+        return err_set(err, ERR_INVALID_VALUE, "a mapped model can be trained through adapters only");
     if (o->max_tokens < 1 || o->max_tokens > 1 << 24)
         return err_set(err, ERR_INVALID_VALUE, "max_tokens is %d, not 1 .. 2^24", o->max_tokens);
     if (o->max_sequence < 0 || o->max_sequence > s->context)
@@ -189,7 +200,9 @@ static int place(struct lm_run *r, struct err *err)
 
 struct lm_run *lm_run_new(const struct lm_model *model, const struct lm_options *options, struct err *err)
 {
-    if (check_options(&model->shape, options, err) < 0)
+    struct lm_options seen = *options;
+    seen.mapped = model->mapped != NULL;
+    if (check_options(&model->shape, &seen, err) < 0)
         return NULL;
     struct lm_run *r = mem_zeroed(1, sizeof *r);
     if (!r) {
@@ -197,7 +210,7 @@ struct lm_run *lm_run_new(const struct lm_model *model, const struct lm_options 
         return NULL;
     }
     r->model = model;
-    r->options = *options;
+    r->options = seen;
     r->engine = (struct lm_engine){options->gemm, kernels_best()};
     if (place(r, err) < 0) {
         lm_run_free(r);
@@ -210,7 +223,10 @@ struct lm_run *lm_run_new(const struct lm_model *model, const struct lm_options 
     r->attention.kv_heads = s->kv_heads;
     r->attention.head_width = s->head_width;
     r->attention.batch = &r->batch;
-    r->trained.weights = options->adapters ? options->adapters->weights : model->weights + r->trained.start;
+    if (options->adapters)
+        r->trained.weights = options->adapters->weights;
+    else if (model->weights)
+        r->trained.weights = model->weights + r->trained.start;
     fill_angles(r);
     return r;
 }

@@ -41,6 +41,7 @@ struct lm_run {
     float *dqkv;                     /* [T, (H + 2 G) W] */
     float *dup, *dact;               /* [T, F or 2F], [T, F] */
     float *low_rank, *low_rank_back; /* [T, r] of an adapter */
+    float *widened;                  /* the largest matrix, when the model is mapped */
 };
 
 /* Where the gradient of the parameter at `offset` of the model is summed; NULL when it is not trained. */
@@ -51,10 +52,23 @@ static inline float *gradient_at(const struct lm_run *run, size_t offset)
     return run->trained.gradients + (offset - run->trained.start);
 }
 
-/* The parameters at `offset`; NULL when the family has none. */
-static inline const float *weights_at(const struct lm_run *run, size_t offset)
+/* The vector (norm, bias) at `offset`; NULL when the family has none. */
+static inline const float *vector_at(const struct lm_run *run, size_t offset)
 {
-    return offset == LM_ABSENT ? NULL : run->model->weights + offset;
+    const struct lm_model *m = run->model;
+    if (offset == LM_ABSENT)
+        return NULL;
+    return m->mapped ? mapped_vector(m->mapped, &m->layout, offset) : m->weights + offset;
+}
+
+/* The weights of `l`, in the orientation in which they are stored; of a mapped model valid until the next call. */
+static inline const float *matrix_of(const struct lm_run *run, const struct lm_linear *l)
+{
+    const struct lm_model *m = run->model;
+    if (!m->mapped)
+        return m->weights + l->weight;
+    mapped_widen(m->mapped, &m->layout, &run->engine, l->weight, (size_t)l->in * (size_t)l->out, run->widened);
+    return run->widened;
 }
 
 #endif

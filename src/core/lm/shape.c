@@ -201,3 +201,16 @@ size_t lm_layout_start(const struct lm_layout *layout, const struct lm_shape *sh
         return 0;
     return frozen == shape->layers ? layout->last_norm.weight : layout->blocks[frozen].norm1.weight;
 }
+
+int lm_layout_find(const struct lm_layout *layout, size_t offset)
+{
+    int low = 0, high = layout->tensor_count;
+    while (low < high) {
+        int middle = (low + high) / 2;
+        if (layout->tensors[middle].offset + lm_tensor_count(&layout->tensors[middle]) <= offset)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low;
+}

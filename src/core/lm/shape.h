@@ -98,6 +98,9 @@ void lm_layout_free(struct lm_layout *layout);
 /* Where the trainable suffix begins when the `frozen` bottom blocks (0 .. L) and, if any, the embeddings are frozen. */
 size_t lm_layout_start(const struct lm_layout *layout, const struct lm_shape *shape, int frozen);
 
+/* The first tensor that ends behind `offset`; tensor_count when there is none. */
+int lm_layout_find(const struct lm_layout *layout, size_t offset);
+
 /* Elements of a tensor. */
 static inline size_t lm_tensor_count(const struct lm_tensor *t)
 {

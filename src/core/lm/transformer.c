@@ -51,11 +51,37 @@ static float *input_of(const struct lm_run *run, int layer)
     return layer < run->model->shape.layers ? run->saved[layer].x : run->x;
 }
 
+/* x[t] += row `index[t]` of the matrix at `offset` of a mapped model. */
+static void add_mapped_rows(struct lm_run *run, size_t offset, const int32_t *index, float *x)
+{
+    const struct lm_model *m = run->model;
+    size_t D = (size_t)m->shape.width;
+    for (int t = 0; t < run->tokens; t++) {
+        mapped_widen(m->mapped, &m->layout, &run->engine, offset + (size_t)index[t] * D, D, run->normed);
+        run->engine.kernels->add(D, run->normed, x + (size_t)t * D);
+    }
+}
+
+static void embed_mapped(struct lm_run *run)
+{
+    const struct lm_layout *l = &run->model->layout;
+    float *x = input_of(run, 0);
+    memset(x, 0, (size_t)run->tokens * (size_t)run->model->shape.width * sizeof *x);
+    add_mapped_rows(run, l->tokens, run->batch.tokens, x);
+    if (l->positions != LM_ABSENT)
+        add_mapped_rows(run, l->positions, run->positions, x);
+}
+
 static void embed(struct lm_run *run)
 {
     const struct lm_layout *l = &run->model->layout;
+    const float *weights = run->model->weights;
+    if (!weights) {
+        embed_mapped(run);
+        return;
+    }
     tokens_embed(&run->engine, run->tokens, run->model->shape.width, run->batch.tokens, run->positions,
-                 weights_at(run, l->tokens), weights_at(run, l->positions), input_of(run, 0));
+                 weights + l->tokens, l->positions == LM_ABSENT ? NULL : weights + l->positions, input_of(run, 0));
 }
 
 static void run_blocks(struct lm_run *run, int from, int to, const struct lm_cache *cache)

@@ -31,6 +31,7 @@ struct lm_options {
     bool train;                  /* keep what backward needs, and have gradients */
     int frozen;                  /* bottom blocks that are not trained; above 0, the embeddings are not either */
     bool recompute;              /* keep only the input of each block */
+    bool mapped;                 /* for lm_run_bytes: the model's weights stay in files; a run sees for itself */
     struct lm_adapters *adapters; /* LoRA; with `train` only these are trained. NULL: none */
     size_t memory_limit;         /* bytes the run may take; 0: no limit */
 };
