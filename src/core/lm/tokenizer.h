@@ -60,7 +60,8 @@ enum tokenizer_flag {
 
 /* Appends the ids of `text` (any bytes, at most TOKENIZER_MAX_TEXT) to *out. ERR_INVALID_VALUE for a character that the
  * vocabulary cannot express, ERR_TOO_LARGE, ERR_NO_MEMORY; then the contents of *out are of no use. */
-int tokenizer_encode(const struct tokenizer *t, struct str text, unsigned flags, struct token_list *out, struct err *err);
+int tokenizer_encode(const struct tokenizer *t, struct str text, unsigned flags, struct token_list *out,
+                     struct err *err);
 
 /* Appends the bytes of `count` ids to *out. ERR_INVALID_VALUE for an id out of range, ERR_NO_MEMORY. */
 int tokenizer_decode(const struct tokenizer *t, const int32_t *ids, size_t count, unsigned flags, struct buf *out,

@@ -29,7 +29,8 @@ static const struct tokenizer_added *match_at(const struct tokenizer_added_set *
     unsigned char first = (unsigned char)text.ptr[at];
     for (uint32_t i = set->starts[first]; i < set->starts[first + 1]; i++) {
         const struct tokenizer_added *a = &set->items[i];
-        if (a->length <= text.len - at && (specials || !a->special) && memcmp(a->pattern, text.ptr + at, a->length) == 0)
+        if (a->length <= text.len - at && (specials || !a->special) &&
+            memcmp(a->pattern, text.ptr + at, a->length) == 0)
             return a;
     }
     return NULL;
@@ -233,7 +234,8 @@ static int encode_raw(struct encoding *e, struct fragment f)
     return part(e, &e->t->normalized, f, encode_normal);
 }
 
-int tokenizer_encode(const struct tokenizer *t, struct str text, unsigned flags, struct token_list *out, struct err *err)
+int tokenizer_encode(const struct tokenizer *t, struct str text, unsigned flags, struct token_list *out,
+                     struct err *err)
 {
     struct encoding e = {.t = t, .flags = flags, .out = out, .err = err, .valid = str_is_utf8(text)};
     if (text.len > TOKENIZER_MAX_TEXT)

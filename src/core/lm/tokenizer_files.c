@@ -138,8 +138,8 @@ static json_t *compose_model(const struct tokenizer *t)
 
 static json_t *compose(const struct tokenizer *t)
 {
-    json_t *root = json_pack("{s:s,s:n,s:n,s:o}", "version", "1.0", "truncation", "padding", "added_tokens",
-                             compose_added(t));
+    json_t *root =
+        json_pack("{s:s,s:n,s:n,s:o}", "version", "1.0", "truncation", "padding", "added_tokens", compose_added(t));
     for (int i = 0; i < SECTIONS; i++) {
         json_t *section = t->sections[i] ? json_incref(t->sections[i]) : json_null();
         if (json_object_set_new(root, tokenizer_section_names[i], section) < 0)
@@ -174,8 +174,8 @@ static json_t *compose_config(const struct tokenizer *t)
 {
     struct str end = tokenizer_text(t, tokenizer_end(t));
     struct str begin = t->before_count > 0 ? tokenizer_text(t, t->before[0]) : end;
-    json_t *config = json_pack("{s:s,s:b}", "tokenizer_class", "PreTrainedTokenizerFast",
-                               "clean_up_tokenization_spaces", 0);
+    json_t *config =
+        json_pack("{s:s,s:b}", "tokenizer_class", "PreTrainedTokenizerFast", "clean_up_tokenization_spaces", 0);
     int failed = !config;
     if (end.ptr)
         failed |= json_object_set_new(config, "eos_token", json_stringn(end.ptr, end.len));
@@ -207,7 +207,7 @@ static int write_text(FILE *file, void *context, struct err *err)
 static int write_whole(const char *folder, const char *name, struct buf *text, struct err *err)
 {
     char path[PATH_MAX];
-    return text->failed ? err_memory(err)
+    return text->failed                        ? err_memory(err)
            : join(path, folder, name, err) < 0 ? -1
                                                : replace_file(path, write_text, text, err);
 }
@@ -229,7 +229,8 @@ int tokenizer_save(const struct tokenizer *t, const char *folder, struct err *er
     int result = tokenizer_compose(t, &text, err) < 0 ? -1 : write_whole(folder, "tokenizer.json", &text, err);
     buf_clear(&text);
     if (result == 0)
-        result = dump(compose_config(t), &text, err) < 0 ? -1 : write_whole(folder, "tokenizer_config.json", &text, err);
+        result =
+            dump(compose_config(t), &text, err) < 0 ? -1 : write_whole(folder, "tokenizer_config.json", &text, err);
     buf_clear(&text);
     if (result == 0 && is_gpt2(t)) {
         result = dump(compose_vocabulary(t, true), &text, err) < 0 ? -1 : write_whole(folder, "vocab.json", &text, err);

@@ -233,8 +233,10 @@ int tokenizer_pattern_next(const struct tokenizer_pattern *p, struct tokenizer_m
         return 0;
     }
     if (found < 0)
-        return err_set(err, ERR_INVALID_VALUE, "the pattern of the pre-tokenizer takes too long on this text (PCRE2 "
-                       "error %d)", found);
+        return err_set(err, ERR_INVALID_VALUE,
+                       "the pattern of the pre-tokenizer takes too long on this text (PCRE2 "
+                       "error %d)",
+                       found);
     *ret = (span[0] > at ? span[0] : span[1]) - at;
     return 0;
 }

@@ -22,7 +22,8 @@ static int read_model(struct tokenizer *t, json_t *model, struct err *err)
                        json_is_string(type) ? json_string_value(type) : "");
     if (tokenizer_only(model, "model",
                        "type dropout unk_token continuing_subword_prefix end_of_word_suffix fuse_unk byte_fallback "
-                       "ignore_merges vocab merges", err) < 0)
+                       "ignore_merges vocab merges",
+                       err) < 0)
         return -1;
     if (dropout && !json_is_null(dropout) && !(json_is_number(dropout) && json_number_value(dropout) == 0))
         return err_set(err, ERR_BAD_FILE, "model: dropout is not supported");
@@ -287,8 +288,8 @@ struct tokenizer *tokenizer_build(json_t *model, json_t *added, json_t *const se
         t->sections[i] = json_incref(sections[i]);
     if (read_model(t, model, err) < 0 || read_vocabulary(t, json_object_get(model, "vocab"), added, err) < 0 ||
         read_merges(t, json_object_get(model, "merges"), err) < 0 || tokenizer_read_steps(t, err) < 0 ||
-        find_singles(t, json_object_get(model, "unk_token"), err) < 0 || gather_added(t, json_array_size(added), err) < 0 ||
-        decode_all(t, err) < 0) {
+        find_singles(t, json_object_get(model, "unk_token"), err) < 0 ||
+        gather_added(t, json_array_size(added), err) < 0 || decode_all(t, err) < 0) {
         tokenizer_free(t);
         return NULL;
     }

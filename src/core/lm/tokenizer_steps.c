@@ -1,5 +1,5 @@
-/* The steps around the model in tokenizer.json: normalizer, pre-tokenizer, post-processor and decoder. Each type that is
- * known is read with all its members; any other type or member is refused by name. */
+/* The steps around the model in tokenizer.json: normalizer, pre-tokenizer, post-processor and decoder. Each type that
+ * is known is read with all its members; any other type or member is refused by name. */
 #include <string.h>
 
 #include "base/mem.h"
@@ -156,7 +156,8 @@ static int read_byte_level(struct tokenizer *t, json_t *step, struct tokenizer_c
         tokenizer_read_switch(step, "pre_tokenizer ByteLevel", "use_regex", true, &regex, err) < 0)
         return -1;
     if (t->prefix_space && t->cut_count > 0)
-        return err_set(err, ERR_BAD_FILE, "pre_tokenizer ByteLevel with add_prefix_space after another step is not "
+        return err_set(err, ERR_BAD_FILE,
+                       "pre_tokenizer ByteLevel with add_prefix_space after another step is not "
                        "supported");
     t->byte_level = true;
     if (!regex)
