@@ -13,7 +13,8 @@
 #include "base/log.h"
 #include "base/metrics.h"
 
-enum { BACKLOG = 1024, CONNECTION_MEMORY = 64 * 1024, LOG_LINES_A_SECOND = 5 };
+/* The library clears a connection's memory after every request: more of it costs each one. */
+enum { BACKLOG = 1024, CONNECTION_MEMORY = 32 * 1024, LOG_LINES_A_SECOND = 5 };
 
 /* The library prints a line for each connection that a hostile client breaks: a few a second are enough. */
 static void library_log(void *context, const char *format, va_list args)

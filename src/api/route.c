@@ -8,9 +8,9 @@ static bool next_segment(const char **at, struct str *ret)
 {
     if (**at != '/' || (*at)[1] == '\0')
         return false;
-    size_t length = strcspn(++*at, "/");
-    *ret = (struct str){*at, length};
-    *at += length;
+    const char *start = *at + 1;
+    *at = strchrnul(start, '/');
+    *ret = (struct str){start, (size_t)(*at - start)};
     return true;
 }
 

@@ -44,8 +44,14 @@ bool uuid_parse(struct str text, struct uuid *ret)
 
 char *uuid_format(const struct uuid *u, char *text)
 {
-    const uint8_t *b = u->bytes;
-    snprintf(text, UUID_TEXT_SIZE, "%02x%02x%02x%02x-%02x%02x-%02x%02x-%02x%02x-%02x%02x%02x%02x%02x%02x", b[0], b[1],
-             b[2], b[3], b[4], b[5], b[6], b[7], b[8], b[9], b[10], b[11], b[12], b[13], b[14], b[15]);
+    static const char digits[] = "0123456789abcdef";
+    char *at = text;
+    for (int i = 0; i < 16; i++) {
+        if (i == 4 || i == 6 || i == 8 || i == 10)
+            *at++ = '-';
+        *at++ = digits[u->bytes[i] >> 4];
+        *at++ = digits[u->bytes[i] & 15];
+    }
+    *at = '\0';
     return text;
 }
