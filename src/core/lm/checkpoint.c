@@ -194,9 +194,10 @@ out:
     return m;
 }
 
-static struct lm_model *open_model(const char *folder,
-                                   struct lm_model *(*take)(struct safetensors *, const struct lm_shape *, struct err *),
-                                   struct err *err)
+/* load or map. */
+typedef struct lm_model *take_files(struct safetensors *files, const struct lm_shape *shape, struct err *err);
+
+static struct lm_model *open_model(const char *folder, take_files *take, struct err *err)
 {
     struct lm_shape shape;
     if (read_config_file(folder, &shape, err) < 0)
