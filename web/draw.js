@@ -136,17 +136,17 @@ const fitStates = {
   cancelled: "The last fit was cancelled.",
 };
 
-/** Before the first fit `missing` is a phrase; after a fit with too little data it counts what more is needed. */
+/** `missing` counts what more is needed: a fit, or comparisons and annotators enough for one. */
 function insufficient(doc) {
-  const lacking = typeof doc.missing === "object" ? Object.entries(doc.missing) : [];
-  const have = doc.have || doc;
+  const { fits, ...lacking } = doc.missing;
+  const needed = Object.entries(lacking).map(([what, n]) => count(n, `more ${what.slice(0, -1)}`, `more ${what}`));
   return node("section", { class: "card head" },
-    node("h1", {}, lacking.length ? "Not enough judgements yet" : "No groups yet"),
-    node("p", { class: "lead" }, lacking.length
-      ? `Still needed: ${lacking.map(([what, n]) => count(n, `more ${what.slice(0, -1)}`, `more ${what}`)).join(" and ")}.`
+    node("h1", {}, needed.length ? "Not enough judgements yet" : "No groups yet"),
+    node("p", { class: "lead" }, needed.length
+      ? `Still needed: ${needed.join(" and ")}.`
       : "Groups appear here once there is a fit of this project's comparisons."),
-    node("p", {}, `So far: ${count(have.comparisons, "comparison", "comparisons")} by ${count(have.annotators, "annotator", "annotators")}. `,
-      fitStates[doc.job?.state] || ""));
+    node("p", {}, `So far: ${count(doc.comparisons, "comparison", "comparisons")} by ${count(doc.annotators, "annotator", "annotators")}. `,
+      (fits && fitStates[doc.job?.state]) || ""));
 }
 
 function asOf(doc) {
