@@ -40,10 +40,11 @@ static void take_traceparent(struct request *r)
 
 static int answer_options(struct request *r)
 {
+    const char *allow = route_allow(&r->target, &r->arena);
     reply_empty(&r->reply, 204);
-    reply_field(&r->reply, "Allow", r->match.allow);
+    reply_field(&r->reply, "Allow", allow);
     if (request_header(r, "Access-Control-Request-Method"))
-        cors_preflight(&r->reply, r->match.allow);
+        cors_preflight(&r->reply, allow);
     return 1;
 }
 
@@ -152,7 +153,7 @@ int admit(struct request *r, const char *version, struct err *err)
     if (strcmp(r->method, "OPTIONS") == 0)
         return answer_options(r);
     if (!r->route)
-        return err_set(err, ERR_METHOD_NOT_ALLOWED, "this path takes %s", r->match.allow);
+        return err_set(err, ERR_METHOD_NOT_ALLOWED, "the path is known, but not with this method; see Allow");
     if (check_role(r, err) < 0 || check_project(r, err) < 0 || route_check_query(r->route, &r->target, err) < 0)
         return -1;
     return check_body(r, err);

@@ -133,8 +133,6 @@ int tokens_check(struct tokens *t, const char *header, struct principal *ret, st
     if (strncasecmp(header, "Bearer ", 7) != 0)
         return err_set(err, ERR_UNAUTHENTICATED, "the Authorization header is not of the Bearer scheme");
     struct str text = str_of(header + 7 + strspn(header + 7, " "));
-    if (!token_well_formed(text))
-        return err_set(err, ERR_UNAUTHENTICATED, "the token is cut short or mistyped: its checksum does not fit");
     if (!tokens_ready(t))
         return err_set(err, ERR_DATABASE_DOWN, "tokens have not been read from the database yet");
     uint8_t hash[TOKEN_HASH];
@@ -142,5 +140,7 @@ int tokens_check(struct tokens *t, const char *header, struct principal *ret, st
     pthread_rwlock_rdlock(&t->lock);
     int status = check_hash(t, hash, ret, err);
     pthread_rwlock_unlock(&t->lock);
+    if (status < 0 && !token_well_formed(text))
+        err_set(err, ERR_UNAUTHENTICATED, "the token is cut short or mistyped: its checksum does not fit");
     return status;
 }

@@ -211,7 +211,7 @@ static enum MHD_Result refuse(struct request *r, const struct err *err)
 {
     reply_problem(&r->reply, err, r->id);
     if (err->code == ERR_METHOD_NOT_ALLOWED)
-        reply_field(&r->reply, "Allow", r->match.allow);
+        reply_field(&r->reply, "Allow", route_allow(&r->target, &r->arena));
     bool body = framing_has_body(&r->framing);
     bool small = r->framing.has_length && r->framing.length <= r->api->config->max_body_bytes;
     if (r->reply.close || (body && (!small || r->framing.expects_continue))) {

@@ -1,6 +1,5 @@
 #include "api/route.h"
 
-#include <stdio.h>
 #include <string.h>
 
 /* The next segment of a template after *at, or false at its end. */
@@ -19,30 +18,32 @@ static bool is_parameter(struct str segment)
     return segment.len > 2 && segment.ptr[0] == '{';
 }
 
+static bool is_end(char c)
+{
+    return c == '/' || c == '\0';
+}
+
 /* Whether the template fits; a last "{...}" with dots, as in "{file...}", takes all that is left. */
 static bool fits(const char *template, const struct target *t, struct str parameters[ROUTE_PARAMETERS])
 {
-    struct str segment;
-    size_t used = 0, found = 0;
-    while (next_segment(&template, &segment)) {
-        if (used == t->segment_count)
+    size_t found = 0;
+    for (size_t i = 0; i < t->segment_count; i++) {
+        struct str segment = t->segments[i];
+        if (*template++ != '/' || *template == '\0')
             return false;
-        if (is_parameter(segment))
-            parameters[found++] = t->segments[used];
-        else if (!str_equal(segment, t->segments[used]))
+        if (*template == '{') {
+            parameters[found++] = segment;
+            template = strchr(template, '}') + 1;
+            if (memcmp(template - 4, "...", 3) == 0)
+                return true;
+        } else if (*template == *segment.ptr && strncmp(template, segment.ptr, segment.len) == 0 &&
+                   is_end(template[segment.len])) {
+            template += segment.len;
+        } else {
             return false;
-        used++;
-        if (segment.len > 5 && memcmp(segment.ptr + segment.len - 4, "...}", 4) == 0)
-            return true;
+        }
     }
-    return used == t->segment_count;
-}
-
-static void allow(struct route_match *m, const char *method)
-{
-    size_t n = strlen(m->allow);
-    snprintf(m->allow + n, sizeof m->allow - n, "%s%s%s", n ? ", " : "", method,
-             strcmp(method, "GET") == 0 ? ", HEAD" : "");
+    return *template == '\0' || strcmp(template, "/") == 0;
 }
 
 struct route_match route_find(const char *method, const struct target *target)
@@ -50,18 +51,27 @@ struct route_match route_find(const char *method, const struct target *target)
     struct route_match m = {0};
     if (strcmp(method, "HEAD") == 0)
         method = "GET";
-    for (size_t i = 0; i < route_count; i++) {
-        struct str parameters[ROUTE_PARAMETERS] = {{0}};
-        if (!fits(routes[i].path, target, parameters))
+    for (size_t i = 0; i < route_count && !m.route; i++) {
+        if (!fits(routes[i].path, target, m.parameters))
             continue;
         m.path_known = true;
-        allow(&m, routes[i].method);
-        if (strcmp(method, routes[i].method) == 0) {
+        if (strcmp(method, routes[i].method) == 0)
             m.route = &routes[i];
-            memcpy(m.parameters, parameters, sizeof parameters);
-        }
     }
     return m;
+}
+
+const char *route_allow(const struct target *target, struct arena *arena)
+{
+    struct str ignored[ROUTE_PARAMETERS];
+    const char *allow = "";
+    for (size_t i = 0; i < route_count && allow; i++) {
+        if (!fits(routes[i].path, target, ignored))
+            continue;
+        const char *method = strcmp(routes[i].method, "GET") == 0 ? "GET, HEAD" : routes[i].method;
+        allow = arena_printf(arena, "%s%s%s", allow, *allow ? ", " : "", method);
+    }
+    return allow ? allow : "";
 }
 
 int route_parameter(const struct route *route, const char *name)

@@ -69,11 +69,13 @@ struct route_match {
     const struct route *route; /* NULL when no route has path and method */
     bool path_known;           /* but another method has the path: 405 */
     struct str parameters[ROUTE_PARAMETERS];
-    char allow[64]; /* methods of the path, for Allow */
 };
 
 /* HEAD is taken as GET. */
 struct route_match route_find(const char *method, const struct target *target);
+
+/* The methods of the path, for Allow: "GET, HEAD, POST"; lives as long as the arena. "" when out of memory. */
+const char *route_allow(const struct target *target, struct arena *arena);
 
 /* The position of parameter `name` among the parameters of the template; -1 when it has none. */
 int route_parameter(const struct route *route, const char *name);

@@ -1,13 +1,32 @@
 #include "base/uuid.h"
 
-#include <stdio.h>
+#include <string.h>
 
 #include "base/clock.h"
 #include "base/rng.h"
 
+/* Random bytes that a thread has in store: a system call for each id would cost more than the rest of it. A fork that does
+ * not exec would give the same ids twice; ours always exec. */
+static _Thread_local struct {
+    uint8_t bytes[256];
+    size_t left;
+} stock;
+
+static int random_bytes(uint8_t ret[16], struct err *err)
+{
+    if (stock.left == 0) {
+        if (rng_secret(stock.bytes, sizeof stock.bytes, err) < 0)
+            return -1;
+        stock.left = sizeof stock.bytes;
+    }
+    stock.left -= 16;
+    memcpy(ret, stock.bytes + stock.left, 16);
+    return 0;
+}
+
 int uuid_new(struct uuid *ret, struct err *err)
 {
-    if (rng_secret(ret->bytes, sizeof ret->bytes, err) < 0)
+    if (random_bytes(ret->bytes, err) < 0)
         return -1;
     uint64_t ms = (uint64_t)clock_wall_us() / 1000;
     for (int i = 0; i < 6; i++)
