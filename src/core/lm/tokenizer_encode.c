@@ -144,8 +144,7 @@ static int cut_by_pattern(struct encoding *e, int step, struct str text)
     return 0;
 }
 
-/* The longest beginning of `text` that is UTF-8, or else that is not. */
-static size_t run_length(struct str text, bool *ret_valid)
+size_t tokenizer_run(struct str text, bool *ret_valid)
 {
     size_t length = str_utf8_sequence(text.ptr, text.len), n;
     *ret_valid = length > 0;
@@ -164,7 +163,7 @@ static int cut_runs(struct encoding *e, int step, struct str text)
     for (size_t at = 0; at < text.len; at += length) {
         struct str rest = {text.ptr + at, text.len - at};
         bool valid = true;
-        length = e->valid ? text.len : run_length(rest, &valid);
+        length = e->valid ? text.len : tokenizer_run(rest, &valid);
         rest.len = length;
         if ((valid ? cut_by_pattern(e, step, rest) : cut(e, step + 1, rest, false)) < 0)
             return -1;

@@ -99,6 +99,9 @@ int tokenizer_read_switch(json_t *object, const char *where, const char *name, b
 int tokenizer_normalize(const struct tokenizer *t, struct str text, bool first, struct buf buffers[2], struct str *ret,
                         struct err *err);
 
+/* Length of the longest beginning of `text` (not empty) that is UTF-8, or else of the longest that is not at all. */
+size_t tokenizer_run(struct str text, bool *ret_valid);
+
 /* The byte that "<0x0A>" stands for; -1 for any other text. */
 int tokenizer_fallback_byte(struct str text);
 
