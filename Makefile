@@ -92,7 +92,8 @@ test: $B/egalign tests
 FUZZ_RUNS    ?= 200000
 FUZZ_SECONDS ?= 120
 FUZZ_FLAGS   := -std=gnu11 -O1 -g -fno-omit-frame-pointer -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=all
-FUZZ_MODEL   := $(patsubst %,src/core/lm/%.c,safetensors safetensors_header config_json shape)
+FUZZ_MODEL   := $(patsubst %,src/core/lm/%.c,safetensors safetensors_header config_json shape replace) \
+                $(wildcard src/core/lm/bpe*.c src/core/lm/tokenizer*.c)
 FUZZ_OBJECTS := $(patsubst %.c,build/fuzz/%.o,$(sort $(wildcard src/base/*.c src/formats/*.c) $(FUZZ_MODEL)))
 FUZZERS      := $(patsubst tests/fuzz/%.c,build/fuzz/%,$(sort $(wildcard tests/fuzz/*.c)))
 
@@ -102,7 +103,7 @@ build/fuzz/%.o: %.c Makefile
 
 build/fuzz/%: tests/fuzz/%.c $(FUZZ_OBJECTS)
 	@echo "  FUZZ $@"
-	@clang $(CPPFLAGS) -Itests $(FUZZ_FLAGS) -fsanitize=fuzzer -MMD -MP -o $@ $< $(FUZZ_OBJECTS) -ljansson -lz -lm -pthread
+	@clang $(CPPFLAGS) -Itests $(FUZZ_FLAGS) -fsanitize=fuzzer -MMD -MP -o $@ $< $(FUZZ_OBJECTS) -ljansson -lpcre2-8 -lz -lm -pthread
 
 fuzzers: $(FUZZERS)
 

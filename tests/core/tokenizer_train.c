@@ -1,5 +1,5 @@
-/* Training a byte-level BPE: what is learnt is what a naive trainer learns, whatever the order of the texts; round trips;
- * a larger vocabulary never needs more tokens. */
+/* Training a byte-level BPE: what is learnt is what a naive trainer learns, whatever the order of the texts; round
+ * trips; a larger vocabulary never needs more tokens. */
 #include "unit/test.h"
 
 #include <stdlib.h>

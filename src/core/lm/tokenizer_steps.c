@@ -5,21 +5,25 @@
 #include "base/mem.h"
 #include "core/lm/tokenizer_parts.h"
 
+/* Whether `name` is one of the space-separated `known`. */
+static bool is_among(const char *name, const char *known)
+{
+    size_t length = strlen(name);
+    for (const char *word = known; *word; word += strcspn(word, " "), word += *word == ' ')
+        if (strcspn(word, " ") == length && memcmp(word, name, length) == 0)
+            return true;
+    return false;
+}
+
 int tokenizer_only(json_t *object, const char *where, const char *known, struct err *err)
 {
     const char *name;
     json_t *value;
     if (!json_is_object(object))
         return err_set(err, ERR_BAD_FILE, "%s is not an object", where);
-    json_object_foreach (object, name, value) {
-        size_t length = strlen(name);
-        const char *found = known;
-        while ((found = strstr(found, name)) &&
-               !((found == known || found[-1] == ' ') && (found[length] == ' ' || !found[length])))
-            found += 1;
-        if (!found || length == 0 || strchr(name, ' '))
+    json_object_foreach (object, name, value)
+        if (!is_among(name, known))
             return err_set(err, ERR_BAD_FILE, "%s: member \"%.60s\" is not supported", where, name);
-    }
     return 0;
 }
 
