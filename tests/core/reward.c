@@ -303,6 +303,35 @@ static void small_groups_are_dropped(void **state)
     problem_close(&p);
 }
 
+/* Wherever the iterations run out, be it right after a group was seeded anew or dropped, parameters and posteriors belong
+ * together. */
+static void a_run_that_is_cut_off_ends_with_an_expectation(void **state)
+{
+    (void)state;
+    for (int iterations = 1; iterations <= 9; iterations++) {
+        struct problem p;
+        struct mixture *m, *copy;
+        struct mixture_options o = em_options(ASSIGNMENT_SOFT, 5);
+        o.iterations = iterations;
+        problem_open(&p);
+        assert_int_equal(mixture_new(p.d, 3, &m, &e), 0);
+        start_random(m, 1, 0);
+        assert_int_equal(mixture_run(m, p.l, p.s, &o, &e), 0);
+        double weights = 0;
+        for (int u = 0; u < m->k; u++)
+            weights += m->eta[u];
+        assert_true(fabs(weights - 1) < 1e-12);
+        assert_true(m->iterations >= 1 && m->trace[m->iterations - 1] == m->objective);
+        assert_int_equal(mixture_copy(m, &copy, &e), 0);
+        mixture_expect(copy, p.l, p.s, &o);
+        assert_memory_equal(copy->q, m->q, (size_t)(PEOPLE * m->k) * sizeof *m->q);
+        assert_true(copy->objective == m->objective);
+        mixture_free(copy);
+        mixture_free(m);
+        problem_close(&p);
+    }
+}
+
 static void rows_of_differences_equal_rows_of_responses(void **state)
 {
     (void)state;
@@ -537,6 +566,65 @@ static void a_fit_finds_both_tastes_and_scores_like_its_heads(void **state)
     fit_free(f);
 }
 
+/* Every annotator of these changes sides before the last quarter with probability 1/3: what the first three quarters say
+ * is believed less then. */
+static void fickle_annotators_raise_the_temperature(void **state)
+{
+    (void)state;
+    enum { FICKLE = 36, OF_EACH = 40 };
+    struct dataset *ds = dataset_new_dense(1, &e);
+    struct fit_options o;
+    struct fit *f;
+    struct rng r;
+    rng_init(&r, 8, 0);
+    for (int h = 0; h < FICKLE; h++) {
+        dataset_add_annotator(ds, &e);
+        for (int n = 0; n < OF_EACH; n++) {
+            int item = dataset_add_item(ds, STR_LITERAL(""), &e);
+            int a = dataset_add_features(ds, item, (float[]){1}, &e), b = dataset_add_features(ds, item, (float[]){0}, &e);
+            bool other = h % 2 != (n >= OF_EACH * 3 / 4 && h % 3 == 0);
+            bool a_wins = rng_uniform(&r) < (other ? 0.2 : 0.8);
+            dataset_add_comparison(ds, &(struct comparison){h, a, b, a_wins ? CHOICE_A : CHOICE_B, 0}, &e);
+        }
+    }
+    fit_options_default(&o);
+    o.k = 2;
+    o.ridge = 1;
+    assert_int_equal(fit_run(ds, &o, &f, &e), 0);
+    assert_int_equal(f->k, 2);
+    assert_true(f->temperature > 1);
+    for (int h = 0; h < FICKLE; h++) /* both to the same power, if it were not for the weights */
+        assert_true(fabs(f->annotator[h].posterior[0] - 0.5) < fabs(f->annotator[h].raw[0] - 0.5));
+    fit_free(f);
+    dataset_free(ds);
+}
+
+/* One group is a finding only where more were tried and could be judged. */
+static void the_reason_for_one_group_is_true(void **state)
+{
+    (void)state;
+    struct dataset *ds = dataset_new_dense(1, &e);
+    struct fit_options o;
+    struct fit *f;
+    int item = dataset_add_item(ds, STR_LITERAL(""), &e);
+    int a = dataset_add_features(ds, item, (float[]){1}, &e), b = dataset_add_features(ds, item, (float[]){0}, &e);
+    for (int h = 0; h < 10; h++) {
+        dataset_add_annotator(ds, &e);
+        for (int n = 0; n < 3; n++)
+            dataset_add_comparison(ds, &(struct comparison){h, a, b, h % 2 ? CHOICE_A : CHOICE_B, 0}, &e);
+    }
+    fit_options_default(&o);
+    assert_int_equal(fit_run(ds, &o, &f, &e), 0);
+    assert_int_equal(f->k, 1);
+    assert_non_null(strstr(f->reason, "no annotator has the four comparisons"));
+    fit_free(f);
+    o.k_max = 1;
+    assert_int_equal(fit_run(ds, &o, &f, &e), 0);
+    assert_non_null(strstr(f->reason, "the options allow no more"));
+    fit_free(f);
+    dataset_free(ds);
+}
+
 static void a_fit_stops_when_asked(void **state)
 {
     (void)state;
@@ -597,6 +685,13 @@ static void options_name_what_is_wrong(void **state)
     o.ridge_grid[1] = o.ridge_grid[0];
     assert_int_equal(fit_options_check(&o, &e), -1);
     assert_string_equal(e.pointer, "/ridge_grid");
+    fit_options_default(&o);
+    o.permutations = 18; /* p cannot fall below 1 / 19 */
+    assert_int_equal(fit_options_check(&o, &e), -1);
+    assert_string_equal(e.pointer, "/permutations");
+    assert_non_null(strstr(e.message, "at least 19"));
+    o.k = 2; /* no test then */
+    assert_int_equal(fit_options_check(&o, &e), 0);
     assert_int_equal(assignment_of("hard"), ASSIGNMENT_HARD);
     assert_int_equal(tie_model_of("maybe"), -1);
 }
@@ -629,6 +724,7 @@ int main(void)
         cmocka_unit_test(penalised_likelihood_never_falls),
         cmocka_unit_test(responsibilities_follow_bayes),
         cmocka_unit_test(small_groups_are_dropped),
+        cmocka_unit_test(a_run_that_is_cut_off_ends_with_an_expectation),
         cmocka_unit_test(rows_of_differences_equal_rows_of_responses),
         cmocka_unit_test(folds_share_no_item),
         cmocka_unit_test(permuting_deals_the_same_comparisons),
@@ -638,6 +734,8 @@ int main(void)
         cmocka_unit_test(rand_index_knows_its_ends),
         cmocka_unit_test(threads_do_not_change_a_bit),
         cmocka_unit_test(a_fit_finds_both_tastes_and_scores_like_its_heads),
+        cmocka_unit_test(fickle_annotators_raise_the_temperature),
+        cmocka_unit_test(the_reason_for_one_group_is_true),
         cmocka_unit_test(a_fit_stops_when_asked),
         cmocka_unit_test(a_fit_survives_each_failed_allocation),
         cmocka_unit_test(options_name_what_is_wrong),

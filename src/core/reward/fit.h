@@ -51,7 +51,7 @@ struct fit_options {
     double min_group_size;       /* 1 .. 1e6: a group of fewer (expected) annotators is dropped */
     double assign_threshold;     /* 0.5 .. 1: least tempered posterior of an assigned annotator */
     int min_comparisons;         /* 0 .. 1e6: annotators with fewer are unassigned */
-    int permutations;            /* 0 .. 10000; 0: no permutation test */
+    int permutations;            /* 0 .. 10000; 0: no permutation test; else at least 1 / significance - 1 */
     double significance;         /* 0.001 .. 0.5: p-value that more than one group needs */
     int folds;                   /* 2 .. 20: folds for ridge and accuracy */
     enum fold_unit fold_unit;    /* what two folds must not share */
@@ -82,7 +82,7 @@ struct fit_evidence {
     double standard_error;/* of held_out */
     double gain;          /* held_out minus that of K = 1, and the s.e. of this paired difference */
     double gain_error;
-    double permutation_p; /* of the gain, when annotator ids are permuted; only for the candidate K */
+    double permutation_p; /* of the gain, when annotator ids are permuted; only for a candidate K > 1 */
     double train;         /* penalised log-likelihood of the training part */
 };
 

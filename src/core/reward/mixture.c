@@ -240,14 +240,19 @@ static void fill_metric(struct run *r)
     r->metric[m->k * m->dim] = 1 / (0.2 * r->s->n + 1);
 }
 
+static void weigh(struct mixture *m, const struct sample *s)
+{
+    double sizes[FIT_GROUPS_MAX];
+    int present = group_sizes(m, s, sizes);
+    for (int u = 0; u < m->k; u++)
+        m->eta[u] = (sizes[u] + SMOOTHING) / (present + m->k * SMOOTHING);
+}
+
 static void maximise(struct run *r, int steps)
 {
     struct mixture *m = r->m;
     int n = m->k * m->dim;
-    double sizes[FIT_GROUPS_MAX];
-    int present = group_sizes(m, r->s, sizes);
-    for (int u = 0; u < m->k; u++)
-        m->eta[u] = (sizes[u] + SMOOTHING) / (present + m->k * SMOOTHING);
+    weigh(m, r->s);
     struct loss loss = {.m = m, .l = r->l, .s = r->s, .ridge = r->o->ridge, .davidson = r->davidson};
     memcpy(r->x, m->theta, (size_t)n * sizeof *r->x);
     r->x[n] = r->davidson ? log(m->nu) : 0;
@@ -398,6 +403,11 @@ int mixture_run(struct mixture *m, struct logistic *l, const struct sample *s, c
     int going = run_open(&r, err) < 0 ? -1 : 1;
     for (int i = 0; i < o->iterations && going > 0; i++)
         going = iterate(&r, &former, err);
+    if (going > 0 && m->iterations == 0) { /* the last iteration mended a group: eta and likelihood are those before */
+        weigh(m, s);
+        mixture_expect(m, l, s, o);
+        going = note(m, err);
+    }
     run_close(&r);
     return going < 0 ? -1 : 0;
 }

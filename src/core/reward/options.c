@@ -1,3 +1,4 @@
+#include <math.h>
 #include <string.h>
 
 #include "core/reward/fit.h"
@@ -47,6 +48,16 @@ static int check_ridges(const struct fit_options *o, struct err *err)
     return 0;
 }
 
+/* Even if no permutation gains as much, p is 1 / (1 + permutations): a test that cannot be passed is no test. */
+static int check_permutations(const struct fit_options *o, struct err *err)
+{
+    if (o->k != 0 || o->permutations == 0 || 1.0 / (1 + o->permutations) <= o->significance)
+        return 0;
+    return err_at(err, ERR_INVALID_VALUE, "/permutations",
+                  "%d are too few to reach a significance of %g: at least %.0f, or 0 for no test", o->permutations,
+                  o->significance, ceil(1 / o->significance) - 1);
+}
+
 int fit_options_check(const struct fit_options *o, struct err *err)
 {
     const struct {
@@ -71,7 +82,7 @@ int fit_options_check(const struct fit_options *o, struct err *err)
     for (size_t i = 0; i < sizeof ranges / sizeof ranges[0]; i++)
         if (in_range(ranges[i].pointer, ranges[i].value, ranges[i].least, ranges[i].most, err) < 0)
             return -1;
-    return check_ridges(o, err);
+    return check_ridges(o, err) < 0 ? -1 : check_permutations(o, err);
 }
 
 static int index_of(const char *const *names, int n, const char *name)

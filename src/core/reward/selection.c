@@ -12,7 +12,13 @@ enum { RIDGE_FOLDS = 3, WORSE_IN_A_ROW = 2 };
  * still flat. */
 static const double CLEARLY_WORSE = 0.005;
 
-static const struct effort ridge_effort = {1, 40, 1e-5}, null_effort = {2, 40, 1e-5};
+static const struct effort ridge_effort = {1, 40, 1e-5};
+
+/* The same for the data and for each permutation of it: a gain can only be compared with gains found as hard. */
+static struct effort contest_effort(const struct study *st)
+{
+    return (struct effort){st->o->restarts, st->o->iterations, 1e-5};
+}
 
 /* One fold of the ridge search, with the states that the next ridge starts from. */
 struct ridge_fold {
@@ -167,10 +173,10 @@ static void contest_close(struct contest *c)
 }
 
 /* Fits k groups to the early part and judges them on the late one. k = 1 comes first. */
-static int contest_try(struct contest *c, int k, const struct fit *fit, struct effort effort, struct err *err)
+static int contest_try(struct contest *c, int k, const struct fit *fit, struct err *err)
 {
     double ridge = k == 1 ? fit->ridge_pooled : fit->ridge;
-    if (study_mixture(c->st, c->early, k, ridge, effort, c->fitted[0], NULL, &c->fitted[k - 1], err) < 0)
+    if (study_mixture(c->st, c->early, k, ridge, contest_effort(c->st), c->fitted[0], NULL, &c->fitted[k - 1], err) < 0)
         return -1;
     if (study_held_out(c->st, c->fitted[k - 1], c->late, 1, held_out_of(c, k), err) < 0)
         return -1;
@@ -213,8 +219,8 @@ static int null_gain(struct study *st, const struct fit *fit, int k, int number,
     int failed = -1;
     double error;
     if (sample_permuted(st->all, st->o->seed, STREAM_PERMUTE + (uint64_t)number, &dealt, err) < 0 ||
-        contest_open(&c, st, dealt, err) < 0 || contest_try(&c, 1, fit, null_effort, err) < 0 ||
-        contest_try(&c, k, fit, null_effort, err) < 0)
+        contest_open(&c, st, dealt, err) < 0 || contest_try(&c, 1, fit, err) < 0 ||
+        contest_try(&c, k, fit, err) < 0)
         goto out;
     ratio(c.late, held_out_of(&c, k), held_out_of(&c, 1), ret, &error);
     failed = 0;
@@ -224,8 +230,8 @@ out:
     return failed;
 }
 
-/* p = (1 + #{null gain >= gain}) / (1 + n); stops as soon as p is bound to exceed the significance (Besag and Clifford
- * 1991), which makes it a lower bound then. */
+/* p = (1 + #{null gain >= gain}) / (1 + n) with n the draws that were made. They stop as soon as all of them together
+ * could not reach the significance any more (Besag and Clifford 1991): p, then from fewer draws, errs upwards. */
 static int permutation_test(struct study *st, struct fit *fit, int k, struct err *err)
 {
     struct fit_evidence *e = &fit->evidence[k - 1];
@@ -247,12 +253,12 @@ static int permutation_test(struct study *st, struct fit *fit, int k, struct err
 static int choose_temperature(struct contest *c, int k, struct fit *fit, struct err *err)
 {
     static const double grid[] = {1, 1.5, 2, 3, 4, 6, 8, 12, 16, 24};
-    double best = -INFINITY, *scratch = held_out_of(c, k);
+    double best = 0, *scratch = held_out_of(c, k);
     for (size_t i = 0; i < sizeof grid / sizeof grid[0]; i++) {
         if (study_held_out(c->st, c->fitted[k - 1], c->late, grid[i], scratch, err) < 0)
             return -1;
         double sum = sum_of(c->st->d->annotators, scratch);
-        if (sum > best + 1e-9 * fabs(best)) {
+        if (i == 0 || sum > best + 1e-9 * fabs(best)) {
             best = sum;
             fit->temperature = grid[i];
         }
@@ -260,17 +266,16 @@ static int choose_temperature(struct contest *c, int k, struct fit *fit, struct 
     return 0;
 }
 
-/* Every K from 1 up; stops when two in a row are worse than the best by more than a standard error. */
+/* Every K from 1 up; stops when two in a row are worse than the best before them. */
 static int try_all(struct contest *c, struct fit *fit, struct err *err)
 {
     struct study *st = c->st;
-    struct effort effort = {st->o->restarts, st->o->iterations, 1e-5};
     double best = -INFINITY;
     int worse = 0;
     if (study_phase(st, PHASE_GROUPS, st->o->k_max, err) < 0)
         return -1;
     for (int k = 1; k <= st->o->k_max && worse < WORSE_IN_A_ROW; k++) {
-        if (contest_try(c, k, fit, effort, err) < 0 || study_task_done(st, err) < 0)
+        if (contest_try(c, k, fit, err) < 0 || study_task_done(st, err) < 0)
             return -1;
         note_evidence(c, k, fit);
         worse = fit->evidence[k - 1].held_out < best ? worse + 1 : 0;
@@ -279,15 +284,20 @@ static int try_all(struct contest *c, struct fit *fit, struct err *err)
     return 0;
 }
 
-static void explain(struct fit *fit, int candidate, double significance)
+static void explain(const struct contest *c, struct fit *fit, int candidate)
 {
     const struct fit_evidence *e = &fit->evidence[candidate - 1];
-    if (candidate == 1)
+    if (c->st->o->k_max == 1)
+        snprintf(fit->reason, sizeof fit->reason, "One group: the options allow no more.");
+    else if (c->late->n == 0)
+        snprintf(fit->reason, sizeof fit->reason, "One group: no annotator has the four comparisons that it takes to "
+                 "judge whether more would predict better.");
+    else if (candidate == 1)
         snprintf(fit->reason, sizeof fit->reason, "One group suffices: more groups do not predict held-out comparisons "
                  "better by more than a standard error.");
-    else if (e->permutation_p > significance)
-        snprintf(fit->reason, sizeof fit->reason, "One group suffices: %d groups gain no more than with permuted "
-                 "annotators (p >= %.3f).", candidate, e->permutation_p);
+    else if (e->permutation_p > c->st->o->significance)
+        snprintf(fit->reason, sizeof fit->reason, "One group suffices: with permuted annotators %d groups gain as much "
+                 "too often (p = %.3f).", candidate, e->permutation_p);
     else
         snprintf(fit->reason, sizeof fit->reason, "%d groups: the fewest within a standard error of the best held-out "
                  "likelihood; gain over one %.4f per comparison (s.e. %.4f).", candidate, e->gain, e->gain_error);
@@ -301,7 +311,7 @@ static int choose(struct contest *c, struct fit *fit, struct err *err)
     int k = smallest_good(c, fit);
     if (k > 1 && st->o->permutations && permutation_test(st, fit, k, err) < 0)
         return -1;
-    explain(fit, k, st->o->significance);
+    explain(c, fit, k);
     fit->k = k > 1 && fit->evidence[k - 1].permutation_p > st->o->significance ? 1 : k;
     return 0;
 }
@@ -310,15 +320,14 @@ int selection_groups(struct study *st, struct fit *fit, struct err *err)
 {
     struct contest c;
     int failed = -1, forced = st->o->k;
-    struct effort effort = {st->o->restarts, st->o->iterations, 1e-5};
     if (contest_open(&c, st, st->all, err) < 0)
         goto out;
     if (forced) {
         snprintf(fit->reason, sizeof fit->reason, "The number of groups was given, not chosen.");
         fit->k = forced;
         fit->forced = true;
-        if (study_phase(st, PHASE_GROUPS, 2, err) < 0 || contest_try(&c, 1, fit, effort, err) < 0 ||
-            (forced > 1 && contest_try(&c, forced, fit, effort, err) < 0))
+        if (study_phase(st, PHASE_GROUPS, 2, err) < 0 || contest_try(&c, 1, fit, err) < 0 ||
+            (forced > 1 && contest_try(&c, forced, fit, err) < 0))
             goto out;
     } else if (choose(&c, fit, err) < 0) {
         goto out;

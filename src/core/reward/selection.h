@@ -13,8 +13,9 @@ int selection_ridge(struct study *st, const struct folds *folds, struct fit *fit
 
 /* The number of groups: each K's fit to the first three quarters of every annotator's comparisons is judged on the last
  * quarter. The smallest K within one standard error of the best is the candidate; more than one group must also beat
- * permuted annotator ids. Fills evidence, reason, temperature and k. When k is forced only the temperature is
- * chosen. */
+ * permuted annotator ids, fitted with the same K, ridges and effort (neither the choice of the ridge nor that of the
+ * candidate is made again for each). Fills evidence, reason, temperature and k. When k is forced only the temperature
+ * is chosen. */
 int selection_groups(struct study *st, struct fit *fit, struct err *err);
 
 #endif
