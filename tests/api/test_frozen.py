@@ -75,6 +75,7 @@ def test_a_frozen_database(own):
         signal_all(pids, signal.SIGCONT)
     own.daemon.wait(lambda: own.put(COMPARISON, judgement(), project="p", comparison=key).status_code in (200, 201), "recovery")
     assert own.put(COMPARISON, judgement(), project="p", comparison=key).json()["replayed"] is True
+    own.daemon.wait(lambda: own.get(COMPARISONS, project="p").status_code == 200, "the pool's recovery")
     assert len(own.get(COMPARISONS, project="p").json()["items"]) == 2
     own.daemon.wait(lambda: own.get("/readyz").status_code == 200, "readiness")
 

@@ -7,6 +7,7 @@ LONGEST_FUNCTION = 100
 DEEPEST = 4
 DEEPEST_NUMERICAL = 5  # in src/core: loops over matrices
 WIDEST = 120
+CORPUS = ("tests", "fuzz", "corpus")  # bytes, not text
 TEXT = {".c", ".h", ".def", ".sql", ".py", ".sh", ".md", ".html", ".css", ".js", ".mjs", ".json", ".yml", ".yaml", ""}
 PROTOTYPE = re.compile(r"^(?!typedef|static\s|struct\s+\w+\s*;|#)[A-Za-z_][\w\s\*]*?\b(\w+)\((?:[^()]|\([^()]*\))*\)"
                        r"(?:\s*__attribute__\s*\(\(.*?\)\))*\s*;", re.M | re.S)
@@ -14,7 +15,7 @@ PROTOTYPE = re.compile(r"^(?!typedef|static\s|struct\s+\w+\s*;|#)[A-Za-z_][\w\s\
 
 def texts():
     for path in source.repository_files():
-        if path.suffix in TEXT and path.name != "LICENSE":
+        if path.suffix in TEXT and path.name != "LICENSE" and path.relative_to(source.ROOT).parts[:3] != CORPUS:
             yield path.relative_to(source.ROOT), path.read_text(errors="replace")
 
 
