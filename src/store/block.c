@@ -387,9 +387,6 @@ static int try_once(struct block *b, struct pool *pool, int64_t deadline_ns, int
     if (pool_take(pool, deadline_ns, &pg, err) < 0)
         return -1;
     int status = store_range(b, pg, from, to, err);
-    bool lost = !pg_alive(pg);
-    if (lost)
-        known_forget(b->known);
     pool_give(pool, pg);
     if (status == 0)
         learn_range(b, from, to);

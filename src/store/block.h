@@ -46,7 +46,7 @@ void block_free(struct block *b);
 void block_clear(struct block *b);
 void block_add(struct block *b, const struct judgement *judgement, long line); /* asserts that there is room */
 
-/* Stores all rows and gives each its verdict: in one transaction as a rule; when the database refuses the data, in
+/* Stores all rows and gives each its verdict (the pool's `lost` must forget what is known): in one transaction as a rule; when the database refuses the data, in
  * halves, until the bad row stands alone. Soft errors are tried again and a lost connection replaced once, within the
  * deadline; what fails then is refused with the database's error. Never fails as a whole. */
 void block_commit(struct block *b, struct pool *pool, int64_t deadline_ns);

@@ -155,6 +155,11 @@ static int start_writer(struct ingest *ingest, struct err *err)
     return err_set(err, ERR_SYSTEM, "a writer thread cannot be started");
 }
 
+static void forget(void *known)
+{
+    known_forget(known);
+}
+
 static int make_pools(struct ingest *ingest, struct err *err)
 {
     struct pool_options options = {
@@ -164,6 +169,8 @@ static int make_pools(struct ingest *ingest, struct err *err)
                .lock_timeout_ms = ingest->options.deadline_ms / 2},
         .size = ingest->options.writers,
         .deadline_ms = ingest->options.deadline_ms,
+        .lost = forget,
+        .lost_context = ingest->known,
     };
     if (pool_new(&options, &ingest->pool, err) < 0)
         return -1;

@@ -256,8 +256,6 @@ static int apply(struct ingest_batch *batch, int (*store)(struct pg *, struct in
         if (status == 0)
             status = store(pg, batch, err);
         bool missed = pg && pg_missed(pg);
-        if (pg && !pg_alive(pg))
-            known_forget(ingest_known(batch->ingest));
         pool_give(pool, pg);
         if (status < 0 && (missed || (err->code != ERR_DATABASE_CONFLICT && err->code != ERR_DATABASE_DOWN)))
             break;

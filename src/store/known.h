@@ -1,8 +1,9 @@
 /* known: which annotators, items and responses this process has seen committed; a cache of fixed size.
  *
  * An entry is one fact: this id, of this kind, below this parent, in this project, is stored. Facts enter only after
- * the transaction that stored them has committed, and nothing that the service does ever makes one false; after a lost
- * connection all are dropped, for the database that comes back may be another one, promoted without the last commits.
+ * the transaction that stored them has committed, and nothing that the service does ever makes one false; when a
+ * connection is lost, in use or idle, all are dropped (pool_options.lost), for the database that comes back may be
+ * another one: restored, or promoted without the last commits.
  * It refuses to be complete: a fact may be evicted at any time, and then the row is just sent again.
  *
  * Thread rule: any thread; a lookup or a learning of many facts holds one lock for a moment. */

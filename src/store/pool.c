@@ -91,6 +91,15 @@ static void note_failure(struct pool *pool)
     pool->not_before_ns = clock_mono_ns() + ns;
 }
 
+/* Under the lock: a connection that was made is of no more use. */
+static void note_loss(struct pool *pool)
+{
+    pool->open--;
+    pool->lost++;
+    if (pool->options.lost)
+        pool->options.lost(pool->options.lost_context);
+}
+
 /* Under the lock: what a thread does that wants a connection when none is idle. */
 enum step { CONNECT, WAIT, REFUSE };
 
@@ -147,8 +156,7 @@ static struct pg *take_idle(struct pool *pool)
         if (pg_quiet(pg))
             return pg;
         pg_close(pg);
-        pool->open--;
-        pool->lost++;
+        note_loss(pool);
     }
     return NULL;
 }
@@ -182,8 +190,7 @@ void pool_give(struct pool *pool, struct pg *pg)
         pool->idle[pool->idles++] = pg;
         pool->failures = 0;
     } else {
-        pool->open--;
-        pool->lost++;
+        note_loss(pool);
         if (pg_missed(pg))
             note_failure(pool);
     }

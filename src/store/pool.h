@@ -25,6 +25,10 @@ struct pool_options {
     struct pg_options pg; /* copied */
     int size;             /* connections at most, 1 .. 64 */
     int64_t deadline_ms;  /* default time for taking a connection and all work on it */
+    /* Called whenever a connection is found lost, in use or idle, and before another takes its place. Holds a lock of
+     * the pool: it must be short and must not call back. NULL: nobody needs to know. */
+    void (*lost)(void *context);
+    void *lost_context;
 };
 
 /* No connection is made yet. */

@@ -224,6 +224,8 @@ int rowset_read(struct rowset *rows, FILE *file, struct err *err)
     for (int g = 0; g < GROUPS; g++) {
         for (int i = 0; i < groups[g].count; i++) {
             int got = read_column(&groups[g].arrays[i], file, err);
+            if (got == 0 && (g > 0 || i > 0))
+                return err_set(err, ERR_SYSTEM, "the file in which a batch waits ends within a block");
             if (got <= 0)
                 return got;
         }

@@ -421,6 +421,33 @@ static void one_key_posted_64_times_at_once_is_stored_once(void **state)
     ingest_free(ingest);
 }
 
+/* A restored database may lack what was committed. An idle connection that died with the old one is the only sign. */
+static void what_was_known_of_a_database_that_was_replaced_is_sent_again(void **state)
+{
+    (void)state;
+    struct ingest *ingest = ingest_with(1, 1000, 5000);
+    struct record r = record_of("ada", "restored");
+    struct pg *pg = NULL;
+    for (int round = 0; round < 2; round++) {
+        struct post post;
+        struct judgement j = judgement_of(&r, NULL);
+        assert_int_equal(post_submit(ingest, &post, &j), 0);
+        post_wait(&post);
+        assert_int_equal(post.entry.verdict, JUDGEMENT_STORED);
+        if (round == 0) {
+            assert_int_equal(pool_take(f.pool, 0, &pg, &f.err), 0);
+            assert_int_equal(pg_script(pg, "TRUNCATE comparison, response, item, annotator CASCADE;"
+                                           "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity "
+                                           "WHERE application_name = 'egalign ingest'", &f.err), 0);
+            pool_give(f.pool, pg);
+        }
+    }
+    assert_true(holds("(SELECT count(*) = 1 FROM comparison c JOIN annotator n ON n.id = c.annotator_id "
+                      "JOIN item i ON i.id = c.item_id JOIN response a ON a.id = c.response_a "
+                      "JOIN response b ON b.id = c.response_b)"));
+    ingest_free(ingest);
+}
+
 static void stopping_commits_and_answers_all_that_waits(void **state)
 {
     (void)state;
@@ -531,6 +558,7 @@ int main(void)
         cmocka_unit_test(what_is_known_is_not_sent_again),
         cmocka_unit_test(writers_of_the_same_rows_never_deadlock),
         cmocka_unit_test(one_key_posted_64_times_at_once_is_stored_once),
+        cmocka_unit_test(what_was_known_of_a_database_that_was_replaced_is_sent_again),
         cmocka_unit_test(stopping_commits_and_answers_all_that_waits),
         cmocka_unit_test(a_frozen_database_is_told_in_time_and_nothing_is_stored_twice),
     };
