@@ -39,6 +39,7 @@ struct block {
     int *parents;             /* scratch: numbers of facts */
     struct rowset rowset;
     unsigned era;
+    int careful; /* blocks to come that may hold what is stored already: the last hope that one does not was vain */
 };
 
 int block_init(struct block *b, struct known *known, int room, struct err *err); /* room: rows at most */

@@ -2,7 +2,8 @@
  *
  * Each is a file src/store/sql/NAME.sql with one statement, whose first line is a comment that says what it answers.
  * They are compiled into the program and named by an enum that is made from the file names, QUERY_NAME, so that a typo
- * is a compile error. Constant data: any thread. */
+ * is a compile error. A file may give a second statement that leaves some of its lines out (sql/generate.awk). Constant
+ * data: any thread. */
 #ifndef EGALIGN_STORE_QUERY_H
 #define EGALIGN_STORE_QUERY_H
 

@@ -125,16 +125,28 @@ static void add_parents(struct pg_params *p, struct rowset *rows)
     add_params(p, rows->response, ROWSET_RESPONSE);
 }
 
-int rowset_store(struct rowset *rows, struct pg *pg, struct pg_result **ret, struct err *err)
+/* Everything in one statement: `with_parents`, or `alone` when there are none to store. */
+static int store_all(struct rowset *rows, struct pg *pg, enum query with_parents, enum query alone,
+                     struct pg_result **ret, struct err *err)
 {
     struct pg_params p = {0};
     bool parents = has_parents(rows);
     add_params(&p, rows->comparison, ROWSET_COMPARISON);
     if (parents)
         add_parents(&p, rows);
-    int status = pg_query(pg, parents ? QUERY_ingest_block : QUERY_ingest_comparisons, &p, ret, err);
+    int status = pg_query(pg, parents ? with_parents : alone, &p, ret, err);
     pg_params_free(&p);
     return status;
+}
+
+int rowset_store(struct rowset *rows, struct pg *pg, struct pg_result **ret, struct err *err)
+{
+    return store_all(rows, pg, QUERY_ingest_block, QUERY_ingest_comparisons, ret, err);
+}
+
+int rowset_store_new(struct rowset *rows, struct pg *pg, struct err *err)
+{
+    return store_all(rows, pg, QUERY_ingest_new_block, QUERY_ingest_new_comparisons, NULL, err);
 }
 
 int rowset_store_parents(struct rowset *rows, struct pg *pg, struct err *err)
