@@ -1,0 +1,31 @@
+/* train_setup: the command line of `egalign train sft`, and all that must be there before the first step: the
+ * tokenizer, the examples as tokens, the model. Private to the command. One thread. */
+#ifndef EGALIGN_CLI_TRAIN_SETUP_H
+#define EGALIGN_CLI_TRAIN_SETUP_H
+
+#include "cli/language_model.h"
+#include "core/align/sft.h"
+#include "core/lm/safetensors.h"
+
+struct train {
+    const char *file, *init, *out; /* `init` is NULL with --new */
+    int layers, width;             /* of --new */
+    int64_t vocabulary, context, longest, threads, checkpoint_every, evaluate_every;
+    double held_out;
+    char *template; /* owned; NULL: not given */
+    enum safetensors_dtype store;
+    bool json;
+    struct sft_options options;
+    struct language_model lm;
+    struct sft_data data;
+};
+
+/* ERR_USAGE. train_close must follow in any case. */
+int train_parse(int argc, char **argv, struct train *t, struct err *err);
+
+/* Reads the file, makes or loads model and tokenizer, and writes the tokenizer and the template into `out`, which must
+ * not hold a model yet. */
+int train_prepare(struct train *t, struct err *err);
+void train_close(struct train *t);
+
+#endif

@@ -1,0 +1,190 @@
+"""egalign train, sample, score and info: a small model from nothing, its directory, and training that is interrupted."""
+import gzip
+import json
+import os
+import pathlib
+import random
+import signal
+import subprocess
+import time
+
+import pytest
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+EGALIGN = ROOT / "build" / os.environ.get("FLAVOUR", "release") / "egalign"
+NEW = ["--new", "2x32", "--vocabulary", "265", "--context", "64", "--batch-tokens", "256", "--held-out", "0.1"]
+
+
+def egalign(*words, expect=0, **options):
+    done = subprocess.run([EGALIGN, *map(str, words)], capture_output=True, text=True, timeout=300, **options)
+    assert done.returncode == expect, done.stdout + done.stderr
+    return done
+
+
+@pytest.fixture(scope="module")
+def examples(tmp_path_factory):
+    """Sums in words: what comes after the prompt can be learnt."""
+    path = tmp_path_factory.mktemp("data") / "examples.jsonl"
+    dice = random.Random(3)
+    lines = []
+    for _ in range(300):
+        a, b = dice.randrange(5), dice.randrange(5)
+        lines.append({"prompt": f"{a} and {b}", "response": "one " * a + "two " * b, "source": "unused"})
+    lines += [{"text": "one two one two"}] * 20
+    path.write_text("".join(json.dumps(line) + "\n" for line in lines))
+    return path
+
+
+@pytest.fixture(scope="module")
+def trained(examples, tmp_path_factory):
+    out = tmp_path_factory.mktemp("models") / "whole"
+    done = egalign("train", "sft", "--data", examples, "--out", out, *NEW, "--steps", 40, "--threads", 1, "--json")
+    return out, [json.loads(line) for line in done.stdout.splitlines()]
+
+
+def weights(folder):
+    return (folder / "model.safetensors").read_bytes()
+
+
+def test_held_out_perplexity_falls(trained):
+    _, lines = trained
+    perplexities = [line["held_out_perplexity"] for line in lines]
+    assert perplexities == sorted(perplexities, reverse=True)
+    assert perplexities[-1] < perplexities[0] / 2
+    assert lines[-1]["step"] == lines[-1]["steps"] == 40
+
+
+def test_the_directory_is_what_transformers_reads(trained):
+    out, _ = trained
+    config = json.loads((out / "config.json").read_text())
+    tokenizer = json.loads((out / "tokenizer.json").read_text())
+    assert config["model_type"] == "gpt2"
+    assert config["vocab_size"] == 265 == len(tokenizer["model"]["vocab"])
+    assert config["eos_token_id"] == tokenizer["model"]["vocab"]["<|endoftext|>"]
+    assert json.loads((out / "tokenizer_config.json").read_text())["eos_token"] == "<|endoftext|>"
+    assert not list(out.glob("checkpoint-*")) and not list(out.glob("*tmp*"))
+
+
+def test_a_killed_training_ends_with_the_same_weights(examples, trained, tmp_path):
+    whole, _ = trained
+    out = tmp_path / "killed"
+    command = [EGALIGN, "train", "sft", "--data", examples, "--out", out, *NEW, "--steps", "40"]
+    kills = 0
+    for attempt in range(40):
+        before = set(out.glob("checkpoint-*"))
+        running = subprocess.Popen([*command, "--checkpoint-every", "3", "--threads", str(1 + attempt % 2)],
+                                   stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        deadline = time.monotonic() + 120
+        while running.poll() is None and set(out.glob("checkpoint-*")) <= before and time.monotonic() < deadline:
+            time.sleep(0.002)
+        running.kill()
+        if running.wait() == 0:
+            break
+        kills += 1
+    assert kills > 0
+    assert weights(out) == weights(whole)
+
+
+def test_a_signal_leaves_a_checkpoint(examples, trained, tmp_path):
+    whole, _ = trained
+    out = tmp_path / "stopped"
+    command = [EGALIGN, "train", "sft", "--data", examples, "--out", out, *NEW, "--threads", "1"]
+    running = subprocess.Popen([*command, "--steps", "100000", "--evaluate-every", "1"], stdout=subprocess.PIPE,
+                               stderr=subprocess.PIPE, text=True)
+    for line in running.stdout:
+        if line.startswith("step 2 "):
+            break
+    running.send_signal(signal.SIGTERM)
+    _, said = running.communicate(timeout=120)
+    assert running.returncode == 75 and "goes on" in said
+    assert len(list(out.glob("checkpoint-*"))) == 1
+    other = egalign("train", "sft", "--data", examples, "--out", out, *NEW, "--steps", 40, expect=1)
+    assert "other data or options" in other.stderr
+
+
+def test_training_goes_on_from_a_model(examples, trained, tmp_path):
+    whole, before = trained
+    out = tmp_path / "further"
+    packed = tmp_path / "examples.jsonl.gz"
+    packed.write_bytes(gzip.compress(examples.read_bytes()))
+    done = egalign("train", "sft", "--data", packed, "--init", whole, "--out", out, "--epochs", "0.5", "--rate", "1e-4",
+                   "--held-out", "0.1", "--batch-tokens", 256, "--json")
+    last = json.loads(done.stdout.splitlines()[-1])
+    assert last["held_out_perplexity"] <= before[-1]["held_out_perplexity"]
+    assert weights(out) != weights(whole)
+    assert (out / "tokenizer.json").read_bytes() == (whole / "tokenizer.json").read_bytes()
+    assert "holds a model already" in egalign("train", "sft", "--data", packed, "--init", whole, "--out", out,
+                                              expect=1).stderr
+
+
+def test_score_agrees_with_training(examples, trained, tmp_path):
+    """What training calls the loss of one step over one example is minus the mean of what score prints."""
+    whole, _ = trained
+    one = tmp_path / "one.jsonl"
+    one.write_text('{"prompt": "2 and 1", "response": "one one two "}\n')
+    scored = json.loads(egalign("score", whole, one).stdout)
+    done = egalign("train", "sft", "--data", one, "--init", whole, "--out", tmp_path / "out", "--steps", 1,
+                   "--held-out", 0, "--json")
+    step = json.loads(done.stdout)
+    assert step["loss"] == pytest.approx(-scored["logp"] / scored["tokens"], rel=1e-5)
+
+
+def test_sample_depends_on_the_seed_only(trained):
+    whole, _ = trained
+    words = ["sample", whole, "--prompt", "2 and 1", "--max-new", 12, "--json"]
+    three = egalign(*words, "--samples", 3).stdout.splitlines()
+    assert egalign(*words, "--samples", 3, "--threads", 1).stdout.splitlines() == three
+    assert egalign(*words, "--samples", 2).stdout.splitlines() == three[:2]
+    assert egalign(*words, "--samples", 3, "--seed", 2).stdout.splitlines() != three
+    greedy = egalign("sample", whole, "--prompt", "2 and 1", "--temperature", 0).stdout
+    assert greedy == egalign("sample", whole, "--prompt", "2 and 1", "--temperature", 0, "--seed", 9).stdout
+    assert set(greedy.split()) <= {"one", "two"}
+
+
+def test_info_tells_family_and_memory(trained):
+    whole, _ = trained
+    facts = json.loads(egalign("info", whole, "--json").stdout)
+    width, vocabulary = 32, 265
+    block = 12 * width * width + 13 * width
+    assert facts["parameters"] == (vocabulary + 64) * width + 2 * block + 2 * width
+    assert facts["family"] == "gpt2" and facts["tokenizer"] == "usable"
+    assert facts["training_bytes"] > 4 * facts["weights_bytes"]
+    assert "gpt2" in egalign("info", whole).stdout
+
+
+@pytest.mark.parametrize("words, says", [
+    (["train"], "egalign train sft"),
+    (["train", "sft", "--data", "x", "--out", "y"], "--init and --new"),
+    (["train", "sft", "--data", "x", "--out", "y", "--new", "6by256"], "LAYERSxWIDTH"),
+    (["train", "sft", "--data", "x", "--out", "y", "--new", "2x32", "--steps", "0"], "--steps"),
+    (["train", "sft", "--data", "x", "--out", "y", "--new", "2x32", "--steps", "1", "--epochs", "1"], "contradict"),
+    (["train", "sft", "--data", "x", "--out", "y", "--new", "2x32", "--wat"], "--wat"),
+    (["sample", "x"], "--prompt"),
+    (["sample", "x", "--prompt", "y", "--top-p", "2"], "--top-p"),
+    (["score", "x"], "a file"),
+    (["info"], "a folder"),
+])
+def test_unusable_command_lines(words, says):
+    assert says in egalign(*words, expect=2).stderr
+
+
+@pytest.mark.parametrize("line", ['{"prompt": "a"}', '{"text": "a", "prompt": "b", "response": "c"}', '{}', '[]',
+                                  '{"prompt": 1, "response": "c"}'])
+def test_lines_that_are_no_examples_are_named(line, tmp_path):
+    data = tmp_path / "bad.jsonl"
+    data.write_text('{"text": "fine"}\n' + line + "\n")
+    done = egalign("train", "sft", "--data", data, "--new", "1x32", "--out", tmp_path / "out", expect=1)
+    assert "line 2" in done.stderr and "bad.jsonl" in done.stderr
+    assert not (tmp_path / "out").exists()
+
+
+def test_what_is_no_model_is_named(trained, tmp_path):
+    whole, _ = trained
+    assert "config.json" in egalign("info", tmp_path, expect=1).stderr
+    assert "tokenizer.json" in egalign("sample", tmp_path, "--prompt", "x", expect=1).stderr
+    cut = tmp_path / "cut"
+    cut.mkdir()
+    for path in whole.iterdir():
+        (cut / path.name).write_bytes(path.read_bytes())
+    (cut / "model.safetensors").write_bytes(weights(whole)[:-100])
+    assert egalign("sample", cut, "--prompt", "x", expect=1).stderr
