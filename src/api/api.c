@@ -11,6 +11,7 @@
 #include "api/http.h"
 #include "api/openapi.h"
 #include "api/projects.h"
+#include "api/send.h"
 #include "api/upkeep.h"
 #include "base/clock.h"
 #include "base/mem.h"
@@ -51,6 +52,15 @@ static int make_openapi(struct api *api, struct err *err)
     return api->openapi ? 0 : err_memory(err);
 }
 
+static int make_timeout_answer(struct api *api, struct err *err)
+{
+    struct err late;
+    err_set(&late, ERR_TIMED_OUT, "the body did not arrive in time");
+    send_render_problem(&api->timeout_answer, &late, "");
+    buf_char(&api->timeout_answer, '\0');
+    return api->timeout_answer.failed ? err_memory(err) : 0;
+}
+
 static int make_memory(struct api *api, struct err *err)
 {
     api->tokens = tokens_new(api->config->rate_limit_per_minute);
@@ -58,7 +68,7 @@ static int make_memory(struct api *api, struct err *err)
     api->web_dir = find_web_dir(api->config);
     if (!api->tokens || !api->projects)
         return err_memory(err);
-    return make_openapi(api, err);
+    return make_openapi(api, err) < 0 ? -1 : make_timeout_answer(api, err);
 }
 
 static int make_store(struct api *api, const char *conninfo, struct err *err)
@@ -162,6 +172,7 @@ void api_stop(struct api *api, int seconds)
     projects_free(api->projects);
     tokens_free(api->tokens);
     document_drop(api->openapi);
+    buf_free(&api->timeout_answer);
     mem_free(api->web_dir);
     mem_free(api);
 }

@@ -12,6 +12,7 @@
 #include "api/document.h"
 #include "api/executor.h"
 #include "api/watch.h"
+#include "base/buf.h"
 #include "base/config.h"
 
 struct pool;
@@ -36,6 +37,7 @@ struct api {
     struct followers *followers;
     struct upkeep *upkeep;
     struct document *openapi;
+    struct buf timeout_answer; /* the whole 408 of a body that does not come: the reaper says it, for any request */
     char *web_dir;           /* folder of the pages; NULL when there is none */
     atomic_bool database_up; /* as the listener saw it last */
     atomic_bool draining;    /* no new work; every answer closes its connection */

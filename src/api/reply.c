@@ -6,9 +6,6 @@
 #include "base/check.h"
 #include "base/json_text.h"
 
-/* Seconds after which a client should try again: long enough for a restart of the database, short enough for people. */
-#define RETRY_SECONDS "2"
-
 void reply_init(struct reply *r)
 {
     *r = (struct reply){.file = -1};
@@ -106,6 +103,6 @@ void reply_problem(struct reply *r, const struct err *err, const char *request_i
     problem_render(&r->body, err, request_id, NULL);
     if (info->status == 401)
         reply_field(r, "WWW-Authenticate", "Bearer realm=\"egalign\"");
-    if (info->retryable)
-        reply_field(r, "Retry-After", RETRY_SECONDS);
+    if (info->retryable && err->code != ERR_RATE_LIMITED) /* that one ends with the token's minute: see send.c */
+        reply_field(r, "Retry-After", REPLY_RETRY_SECONDS);
 }

@@ -16,6 +16,9 @@
 
 enum { REPLY_FIELDS = 16 };
 
+/* Seconds after which a client should try again: long enough for a restart of the database, short enough for people. */
+#define REPLY_RETRY_SECONDS "2"
+
 struct reply_field {
     const char *name, *value;
 };
@@ -53,11 +56,12 @@ void reply_text(struct reply *r, int status, struct str text);
 /* An answer without a body. */
 void reply_empty(struct reply *r, int status);
 
-/* 200 with the document and its ETag, or 304 when if_none_match (may be NULL) names it. Takes over one reference. */
+/* 200 with the document and its ETag, or 304 when if_none_match (may be NULL) names it. Takes over one reference. The
+ * body of a 304 is set and not sent: its Content-Length must be that of the 200. */
 void reply_document(struct reply *r, struct document *d, const char *if_none_match);
 
 /* The problem document (RFC 9457) of `err`, in place of what was there; `request_id` is a member of it. Adds
- * Retry-After to answers that invite to try again. */
+ * Retry-After to answers that invite to try again, but for ERR_RATE_LIMITED. */
 void reply_problem(struct reply *r, const struct err *err, const char *request_id);
 
 /* Appends the problem document alone; errors is the text of a JSON array for its member `errors`, or NULL. */

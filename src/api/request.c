@@ -9,12 +9,6 @@
 #include "base/log.h"
 #include "base/mem.h"
 
-static const char timeout_answer[] =
-    "HTTP/1.1 408 Request Timeout\r\nContent-Type: application/problem+json\r\n"
-    "Content-Length: 162\r\nConnection: close\r\n\r\n"
-    "{\"type\":\"about:blank\",\"title\":\"The request took too long to arrive\",\"status\":408,"
-    "\"detail\":\"the body did not arrive in time\",\"code\":\"request_timeout\",\"pointer\":\"\"}";
-
 void *request_on_target(void *context, const char *target, struct MHD_Connection *connection)
 {
     struct request *r = mem_zeroed(1, sizeof *r);
@@ -70,7 +64,7 @@ static void watch_body(struct request *r)
 {
     int64_t seconds = r->api->config->request_deadline_seconds * (r->stream ? 10 : 1);
     int64_t left = seconds - (clock_mono_ns() - r->started_ns) / 1000000000;
-    watch_set_answering(r->watch, left > 1 ? left : 1, timeout_answer);
+    watch_set_answering(r->watch, left > 1 ? left : 1, r->api->timeout_answer.data);
 }
 
 void request_go_on(struct request *r)

@@ -1,5 +1,6 @@
 #include "api/route.h"
 
+#include <stdio.h>
 #include <string.h>
 
 /* The next segment of a template after *at, or false at its end. */
@@ -88,12 +89,17 @@ int route_parameter(const struct route *route, const char *name)
     return -1;
 }
 
-static bool is_choice(const struct query_parameter *p, struct str value)
+static int check_choice(const struct query_parameter *p, struct str value, struct err *err)
 {
-    for (int i = 0; p->choices[i]; i++)
+    char list[200] = "";
+    size_t n = 0;
+    for (int i = 0; p->choices[i]; i++) {
         if (str_is(value, p->choices[i]))
-            return true;
-    return false;
+            return 0;
+        if (n < sizeof list)
+            n += (size_t)snprintf(list + n, sizeof list - n, "%s%s", i ? ", " : "", p->choices[i]);
+    }
+    return err_set(err, ERR_INVALID_REQUEST, "query member %s takes one of: %s", p->name, list);
 }
 
 static int check_member(const struct query_parameter *p, struct str value, struct err *err)
@@ -110,9 +116,7 @@ static int check_member(const struct query_parameter *p, struct str value, struc
             return 0;
         return err_set(err, ERR_INVALID_REQUEST, "query member %s takes true or false", p->name);
     case QUERY_CHOICE:
-        if (is_choice(p, value))
-            return 0;
-        return err_set(err, ERR_INVALID_REQUEST, "query member %s has none of its values", p->name);
+        return check_choice(p, value, err);
     case QUERY_TEXT:
         if ((long)value.len >= p->least && (long)value.len <= p->most)
             return 0;

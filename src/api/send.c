@@ -21,7 +21,7 @@ static struct MHD_Response *take_body(struct reply *r)
     if (r->stream) {
         response = r->stream;
         r->stream = NULL;
-    } else if (r->document && r->status != 304) {
+    } else if (r->document) {
         response = MHD_create_response_from_buffer_with_free_callback_cls(r->document->length, r->document->bytes,
                                                                           drop_document, r->document);
         r->document = response ? NULL : r->document;
@@ -37,11 +37,14 @@ static struct MHD_Response *take_body(struct reply *r)
     return response;
 }
 
-static void add_rate(const struct principal *who, struct MHD_Response *response)
+static void add_rate(const struct principal *who, bool over, struct MHD_Response *response)
 {
     char text[96];
     if (who->limit == 0)
         return;
+    snprintf(text, sizeof text, "%lld", (long long)who->reset_seconds);
+    if (over)
+        MHD_add_response_header(response, "Retry-After", text);
     snprintf(text, sizeof text, "\"token\";q=%lld;w=60", (long long)who->limit);
     MHD_add_response_header(response, "RateLimit-Policy", text);
     snprintf(text, sizeof text, "\"token\";r=%lld;t=%lld", (long long)who->remaining, (long long)who->reset_seconds);
@@ -69,7 +72,7 @@ static void add_fields(struct request *r, struct MHD_Response *response)
     MHD_add_response_header(response, "X-Request-Id", r->id);
     if (r->reply.close || atomic_load(&r->api->draining))
         MHD_add_response_header(response, "Connection", "close");
-    add_rate(&r->who, response);
+    add_rate(&r->who, r->reply.code == ERR_RATE_LIMITED, response);
 }
 
 enum MHD_Result send_reply(struct request *r)
@@ -98,9 +101,10 @@ void send_render_problem(struct buf *out, const struct err *err, const char *req
     problem_render(&body, err, request_id, NULL);
     buf_printf(out,
                "HTTP/1.1 %d %s\r\nContent-Type: application/problem+json\r\nContent-Length: %zu\r\n%s"
-               "X-Request-Id: %s\r\nCache-Control: no-store\r\nConnection: close\r\n\r\n",
+               "%s%s%sCache-Control: no-store\r\nConnection: close\r\n\r\n",
                info->status, MHD_get_reason_phrase_for((unsigned)info->status), body.length,
-               info->retryable ? "Retry-After: 2\r\n" : "", request_id);
+               info->retryable ? "Retry-After: " REPLY_RETRY_SECONDS "\r\n" : "",
+               *request_id ? "X-Request-Id: " : "", request_id, *request_id ? "\r\n" : "");
     buf_add(out, body.data ? body.data : "", body.length);
     buf_free(&body);
 }

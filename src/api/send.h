@@ -9,7 +9,8 @@
 /* Hands r->reply to the library; its parts are taken over. MHD_NO when that fails: the connection is then closed. */
 enum MHD_Result send_reply(struct request *r);
 
-/* The bytes of a whole HTTP answer with the problem `err`, for request_last_word. */
+/* Appends the bytes of a whole HTTP answer with the problem `err`, for when the library's way is barred; request_id
+ * may be "". */
 void send_render_problem(struct buf *out, const struct err *err, const char *request_id);
 
 /* Writes the log line of a request that is over, and counts it. */

@@ -34,6 +34,7 @@ struct stream {
     struct ndjson lines;
     struct arena arena;
     struct ingest_batch *rows;
+    int64_t taken; /* lines */
 };
 
 static void free_all(struct stream *s)
@@ -58,6 +59,7 @@ static int take_line(struct stream *s, struct ndjson_line *line, struct err *err
     struct judgement judgement;
     struct err bad = {0};
     int status = 0;
+    s->taken++;
     if (record_read(line->text, line->length, &limits, &record, &s->arena, &bad) == 0 &&
         judgement_of_record(&record, &s->project, NULL, &s->arena, &judgement, &bad) == 0) {
         status = ingest_batch_add(s->rows, &judgement, line->number, err);
@@ -100,27 +102,16 @@ static int work_on_block(struct stream *s, struct err *err)
 static void render_errors(struct buf *out, const struct ingest_report *report)
 {
     json_open(out, '[');
-    for (int i = 0; i < report->error_count; i++) {
-        const struct err *e = &report->errors[i].err;
-        json_open(out, '{');
-        json_key(out, "line");
-        json_put_int(out, e->line);
-        json_key(out, "pointer");
-        json_put_text(out, e->pointer);
-        json_key(out, "code");
-        json_put_text(out, err_info(e->code)->wire);
-        json_key(out, "detail");
-        json_put_text(out, e->message);
-        json_close(out, '}');
-    }
+    for (int i = 0; i < report->error_count; i++)
+        json_put_line_error(out, &report->errors[i].err);
     json_close(out, ']');
 }
 
-static void answer_refused(struct request *r, const struct ingest_report *report, const char *errors)
+static void answer_refused(struct request *r, int64_t rejected, int64_t lines, const char *errors)
 {
     struct err err;
-    err_set(&err, ERR_BATCH_REJECTED, "%lld of %lld lines are not acceptable; nothing was stored",
-            (long long)report->rejected, (long long)(report->accepted + report->duplicate + report->rejected));
+    err_set(&err, ERR_BATCH_REJECTED, "%lld of %lld lines are not acceptable; nothing was stored", (long long)rejected,
+            (long long)lines);
     reply_problem(&r->reply, &err, r->id);
     buf_clear(&r->reply.body);
     problem_render(&r->reply.body, &err, r->id, errors);
@@ -160,7 +151,7 @@ static void finish(struct stream *s)
         if (errors.failed)
             status = err_memory(&err);
         else if (report.rejected > 0 && !s->skip)
-            answer_refused(r, &report, errors.data);
+            answer_refused(r, report.rejected, s->taken, errors.data);
         else
             answer_counts(r, &report, s->skip, errors.data);
     }

@@ -12,6 +12,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "base/metrics.h"
 #include "store/pg.h"
 #include "store/pool.h"
 #include "store/store.h"
@@ -36,6 +37,14 @@ struct heard {
     bool tokens;
 };
 
+/* The payload is the job's id, and its state when a worker has let go of it. */
+static void count_job(const char *payload)
+{
+    const char *state = strchr(payload, ' ');
+    metric_add(METRIC_JOBS_FINISHED, state && strcmp(state + 1, "done") == 0);
+    metric_add(METRIC_JOBS_FAILED, state && strcmp(state + 1, "failed") == 0);
+}
+
 static void hear(const char *channel, const char *payload, void *context)
 {
     struct heard *h = context;
@@ -44,8 +53,10 @@ static void hear(const char *channel, const char *payload, void *context)
         h->tokens = true;
     else if (strcmp(channel, "egalign_fit") == 0)
         projects_drop_win_rates(h->api->projects, uuid_parse(str_of(payload), &project) ? &project : NULL);
-    else if (strcmp(channel, "egalign_job") == 0)
+    else if (strcmp(channel, "egalign_job") == 0) {
+        count_job(payload);
         follow_wake(h->api->followers);
+    }
 }
 
 static void give_up(struct upkeep *u, const struct err *err)
@@ -110,10 +121,11 @@ static int keep(struct upkeep *u, int *ret_wait_ms, struct err *err)
     if (status == 0) {
         *ret_wait_ms = FIRST_WAIT_MS;
         atomic_store(&u->api->database_up, true);
+        metric_add(METRIC_DATABASE_UP, 1);
         log_event(LOG_INFO, "database_up", "connected; tokens and documents are read");
         status = listen_on(u, pg, err);
     }
-    atomic_store(&u->api->database_up, false);
+    metric_add(METRIC_DATABASE_UP, atomic_exchange(&u->api->database_up, false) ? -1 : 0);
     pg_close(pg);
     return status;
 }

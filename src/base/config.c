@@ -1,5 +1,6 @@
 #include "base/config.h"
 
+#include <errno.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -13,6 +14,7 @@ enum kind { TEXT, NUMBER, SWITCH };
 
 struct knob {
     const char *name; /* with underscores, as in the file */
+    unsigned part;    /* enum config_part */
     enum kind kind;
     size_t offset; /* of the member in struct config */
     const char *text;
@@ -21,12 +23,12 @@ struct knob {
 };
 
 static const struct knob knobs[] = {
-#define CONFIG_TEXT(name, default_value, prose)                                                                        \
-    {#name, TEXT, offsetof(struct config, name), default_value, 0, 0, 0, "", prose},
-#define CONFIG_NUMBER(name, default_value, least, most, unit, prose)                                                   \
-    {#name, NUMBER, offsetof(struct config, name), NULL, default_value, least, most, unit, prose},
-#define CONFIG_SWITCH(name, default_value, prose)                                                                      \
-    {#name, SWITCH, offsetof(struct config, name), NULL, default_value, 0, 1, "", prose},
+#define CONFIG_TEXT(name, part, default_value, prose)                                                                  \
+    {#name, CONFIG_##part, TEXT, offsetof(struct config, name), default_value, 0, 0, 0, "", prose},
+#define CONFIG_NUMBER(name, part, default_value, least, most, unit, prose)                                             \
+    {#name, CONFIG_##part, NUMBER, offsetof(struct config, name), NULL, default_value, least, most, unit, prose},
+#define CONFIG_SWITCH(name, part, default_value, prose)                                                                \
+    {#name, CONFIG_##part, SWITCH, offsetof(struct config, name), NULL, default_value, 0, 1, "", prose},
 #include "base/config.def"
 #undef CONFIG_TEXT
 #undef CONFIG_NUMBER
@@ -152,7 +154,7 @@ static int assign_file(struct config *c, const char *path, struct err *err)
 {
     FILE *file = fopen(path, "r");
     if (!file)
-        return err_errno(err, "--config %s", path);
+        return err_set(err, ERR_CONFIG, "--config %s: %s", path, strerror(errno));
     char line[4096];
     int number = 0, status = 0;
     while (status == 0 && fgets(line, sizeof line, file)) {
@@ -249,16 +251,42 @@ static void default_text(const struct knob *k, char *text, size_t room)
         snprintf(text, room, "%lld %s", (long long)k->number, k->unit);
 }
 
-void config_print_help(void)
+/* Prints words with line breaks before they pass the width, each line indented. */
+static void print_wrapped(const char *text)
+{
+    enum { INDENT = 8, WIDTH = 100 };
+    size_t column = 0;
+    while (*text) {
+        size_t word = strcspn(text, " ");
+        if (column == 0 || column + 1 + word > WIDTH) {
+            printf("%s%*s%.*s", column ? "\n" : "", INDENT, "", (int)word, text);
+            column = INDENT + word;
+        } else {
+            printf(" %.*s", (int)word, text);
+            column += 1 + word;
+        }
+        text += word + strspn(text + word, " ");
+    }
+    printf("\n");
+}
+
+void config_print_help(unsigned parts)
 {
     printf("  --config FILE\n        Read options from FILE, a line `name = value` each.\n");
     for (int i = 0; i < KNOBS; i++) {
-        char name[NAME_SIZE], value[128];
-        flag_name(&knobs[i], name);
-        default_text(&knobs[i], value, sizeof value);
-        printf("  %s%s\n        %s [%s]\n", name, knobs[i].kind == SWITCH ? "" : knobs[i].kind == TEXT ? " TEXT" : " N",
-               knobs[i].prose, value);
+        const struct knob *k = &knobs[i];
+        char name[NAME_SIZE], value[128], text[512];
+        if (!(k->part & parts))
+            continue;
+        flag_name(k, name);
+        default_text(k, value, sizeof value);
+        snprintf(text, sizeof text, "%s [%s]", k->prose, value);
+        printf("  %s%s\n", name, k->kind == SWITCH ? "" : k->kind == TEXT ? " TEXT" : " N");
+        print_wrapped(text);
     }
+    if (parts != CONFIG_ALL)
+        printf("The other options of `egalign serve` are taken too and do nothing here, so that commands can share a "
+               "file.\n");
 }
 
 void config_print_docs(void)

@@ -12,10 +12,22 @@
 
 #include "base/err.h"
 
+/* Whose the knobs are: every command takes them all, so that commands can share a file, and its --help shows those of
+ * its parts. */
+enum config_part {
+    CONFIG_STORE = 1,   /* where the database is */
+    CONFIG_LOG = 2,     /* what is logged */
+    CONFIG_HTTP = 4,    /* how the API is served */
+    CONFIG_LIMITS = 8,  /* how large a comparison may be */
+    CONFIG_INGEST = 16, /* how comparisons are committed */
+    CONFIG_JOBS = 32,   /* how workers work */
+    CONFIG_ALL = 63,
+};
+
 struct config {
-#define CONFIG_TEXT(name, default_value, prose) char *name;
-#define CONFIG_NUMBER(name, default_value, least, most, unit, prose) int64_t name;
-#define CONFIG_SWITCH(name, default_value, prose) bool name;
+#define CONFIG_TEXT(name, part, default_value, prose) char *name;
+#define CONFIG_NUMBER(name, part, default_value, least, most, unit, prose) int64_t name;
+#define CONFIG_SWITCH(name, part, default_value, prose) bool name;
 #include "base/config.def"
 #undef CONFIG_TEXT
 #undef CONFIG_NUMBER
@@ -27,7 +39,9 @@ struct config {
 int config_load(struct config *c, int argc, char **argv, struct err *err);
 void config_free(struct config *c);
 
-void config_print_help(void); /* the options, for --help */
+/* Prints the options of `parts` (enum config_part), for --help. */
+void config_print_help(unsigned parts);
+
 void config_print_docs(void); /* Markdown, for docs/config.md */
 
 #endif

@@ -300,9 +300,13 @@ static bool begins(enum json_kind kind, char c)
 /* No form of the field begins like this; what is there is either a value of another type or no JSON at all. */
 static int wrong_type(struct json_scan *r, const char *must_be)
 {
+    struct str other;
+    bool null = *r->p == 'n';
     if (!begins(JSON_KIND_RAW, *r->p))
         return scan_syntax(r, "expected a value");
-    return scan_unfit(r, "must be %s%s", must_be, *r->p == 'n' ? ", not null" : "");
+    if (scan_raw(r, &other))
+        return -1;
+    return scan_unfit(r, "must be %s%s", must_be, null ? ", not null" : "");
 }
 
 static int read_one_of(struct json_scan *r, const struct json_field *f, void *base)

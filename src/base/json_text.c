@@ -123,3 +123,17 @@ void json_put_raw(struct buf *out, struct str json)
     separate(out);
     buf_add(out, json.ptr, json.len);
 }
+
+void json_put_line_error(struct buf *out, const struct err *err)
+{
+    json_open(out, '{');
+    json_key(out, "line");
+    json_put_int(out, err->line);
+    json_key(out, "pointer");
+    json_put_text(out, err->pointer);
+    json_key(out, "code");
+    json_put_text(out, err_info(err->code)->wire);
+    json_key(out, "detail");
+    json_put_text(out, err->message);
+    json_close(out, '}');
+}

@@ -12,6 +12,7 @@
 #include <stdint.h>
 
 #include "base/buf.h"
+#include "base/err.h"
 #include "base/str.h"
 #include "base/uuid.h"
 
@@ -30,5 +31,8 @@ void json_put_null(struct buf *out);
 void json_put_uuid(struct buf *out, const struct uuid *id);
 void json_put_time(struct buf *out, int64_t wall_us); /* RFC 3339, UTC, microseconds */
 void json_put_raw(struct buf *out, struct str json);  /* a complete JSON value, verbatim */
+
+/* {"line", "pointer", "code", "detail"} of what is wrong with one line of many. */
+void json_put_line_error(struct buf *out, const struct err *err);
 
 #endif

@@ -1,14 +1,17 @@
 #include "cli/arguments.h"
 
 #include <stddef.h>
+#include <stdio.h>
 #include <string.h>
+
+#include "base/config.h"
 
 /* The knobs that take a value, as options are spelt but for `_`. */
 static const char *const knobs_with_value[] = {
     "config",
-#define CONFIG_TEXT(name, default_value, prose) #name,
-#define CONFIG_NUMBER(name, default_value, least, most, unit, prose) #name,
-#define CONFIG_SWITCH(name, default_value, prose)
+#define CONFIG_TEXT(name, part, default_value, prose) #name,
+#define CONFIG_NUMBER(name, part, default_value, least, most, unit, prose) #name,
+#define CONFIG_SWITCH(name, part, default_value, prose)
 #include "base/config.def"
 #undef CONFIG_TEXT
 #undef CONFIG_NUMBER
@@ -80,4 +83,16 @@ int arguments_take(const struct argument *own, int *argc, char **argv, const cha
     }
     *argc = left;
     return found;
+}
+
+bool arguments_help(int argc, char **argv, const char *usage, unsigned parts)
+{
+    for (int i = 1; i < argc; i++) {
+        if (strcmp(argv[i], "--help") != 0)
+            continue;
+        printf("%s\nOptions:\n", usage);
+        config_print_help(parts);
+        return true;
+    }
+    return false;
 }

@@ -23,4 +23,7 @@ struct argument {
 int arguments_take(const struct argument *own, int *argc, char **argv, const char **operands, int most,
                    struct err *err);
 
+/* When --help is among the arguments: prints `usage` and the knobs of `parts` (enum config_part), and is true. */
+bool arguments_help(int argc, char **argv, const char *usage, unsigned parts);
+
 #endif

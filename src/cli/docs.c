@@ -24,9 +24,11 @@ int command_docs(int argc, char **argv)
             return 0;
         }
     }
-    printf("usage: egalign docs PAGE\nPrints a page of the documentation as Markdown. Pages:");
+    bool asked = argc == 2 && strcmp(argv[1], "--help") == 0;
+    FILE *out = asked ? stdout : stderr;
+    fprintf(out, "usage: egalign docs PAGE\nPrints a page of the documentation as Markdown. Pages:");
     for (size_t i = 0; i < sizeof pages / sizeof pages[0]; i++)
-        printf(" %s", pages[i].name);
-    printf("\n");
-    return argc == 2 && strcmp(argv[1], "--help") == 0 ? 0 : 2;
+        fprintf(out, " %s", pages[i].name);
+    fprintf(out, "\n");
+    return asked ? 0 : 2;
 }

@@ -10,6 +10,7 @@
 #include "base/buf.h"
 #include "base/config.h"
 #include "cli/arguments.h"
+#include "cli/progress.h"
 #include "formats/format.h"
 #include "store/comparison.h"
 #include "store/project.h"
@@ -19,7 +20,8 @@ static const char usage[] =
     "usage: egalign export --project NAME [--format FORMAT] [--out FILE] [OPTION...]\n"
     "Writes the comparisons that count (not those undone) in order of arrival, to standard output or to FILE, which\n"
     "appears only when it is whole. Formats: jsonl (own, the default; importing it gives the same comparisons), trl,\n"
-    "trl-implicit, hh-rlhf, arena. What a format cannot express is left out, and counted on standard error.\n";
+    "trl-implicit, hh-rlhf, arena. What a format cannot express (ties, skips, equal texts of two\n"
+    "policies) is left out, and counted by outcome on standard error.\n";
 
 enum { SORT_MS = 600000, ROW_MS = 60000 };
 
@@ -28,6 +30,7 @@ struct export {
     enum format format;
     FILE *out;
     struct buf line;
+    struct progress progress;
     int64_t written, left_out[5]; /* left out: by outcome */
 };
 
@@ -45,6 +48,8 @@ static int write_record(const struct record *record, int64_t seq, void *context,
     if (fwrite(ex->line.data, 1, ex->line.length, ex->out) != ex->line.length)
         return err_errno(err, "%s", ex->out_name ? ex->out_name : "standard output");
     ex->written++;
+    if (ex->out_name || !isatty(STDOUT_FILENO))
+        progress_show(&ex->progress, "%lld comparisons written", (long long)ex->written);
     return 0;
 }
 
@@ -59,8 +64,13 @@ static int stream(const struct config *config, struct export *ex, struct err *er
     struct pool_options options = {
         .pg = {.conninfo = conninfo, .application = "egalign export"}, .size = 1, .deadline_ms = SORT_MS};
     int result = -1;
-    if (pool_new(&options, &pool, err) == 0 && project_find(pool, str_of(ex->project_name), &project, err) == 0)
+    if (pool_new(&options, &pool, err) < 0)
+        return -1;
+    if (project_find(pool, str_of(ex->project_name), &project, err) == 0)
         result = comparison_stream(pool, &project, &filter, ROW_MS, write_record, ex, err);
+    else if (err->code == ERR_NOT_FOUND)
+        err_set(err, ERR_NOT_FOUND, "there is no project '%s'", ex->project_name);
+    progress_end(&ex->progress);
     pool_free(pool);
     return result;
 }
@@ -141,11 +151,8 @@ int command_export(int argc, char **argv)
         {.name = "--out", .value = &ex.out_name},
         {.name = NULL},
     };
-    if (argc == 2 && strcmp(argv[1], "--help") == 0) {
-        printf("%s\nOptions:\n", usage);
-        config_print_help();
+    if (arguments_help(argc, argv, usage, CONFIG_STORE))
         return 0;
-    }
     int left = argc - 1;
     if (arguments_take(own, &left, argv + 1, NULL, 0, &err) < 0 || config_load(&config, left, argv + 1, &err) < 0)
         return command_failed(argv[0], &err);

@@ -7,12 +7,12 @@
 #include <zlib.h>
 
 #include "base/buf.h"
-#include "base/clock.h"
 #include "base/config.h"
 #include "base/json_text.h"
 #include "base/mem.h"
 #include "base/ndjson.h"
 #include "cli/arguments.h"
+#include "cli/progress.h"
 #include "formats/format.h"
 #include "store/ingest.h"
 #include "store/ingest_batch.h"
@@ -32,7 +32,6 @@ static const char usage[] =
     "  --json             print the summary as JSON\n";
 
 enum { CHUNK = 1 << 16, ERRORS_SHOWN = 20, BATCH_DEADLINE_MS = 60000 };
-#define PROGRESS_NS INT64_C(500000000)
 
 struct import {
     const struct config *config;
@@ -50,7 +49,7 @@ struct import {
     gzFile in;
     char *chunk;
     struct ndjson lines;
-    int64_t told_at; /* when progress was last shown; 0: never */
+    struct progress progress;
 };
 
 /* ---- beginning ---- */
@@ -125,15 +124,6 @@ static int open_store(struct import *im, struct err *err)
 
 /* ---- lines ---- */
 
-static void show_progress(struct import *im)
-{
-    int64_t now = clock_mono_ns();
-    if (!isatty(STDERR_FILENO) || now - im->told_at < PROGRESS_NS)
-        return;
-    im->told_at = now;
-    fprintf(stderr, "\r%ld lines read, %.1f MB ", im->lines.line, (double)gzoffset(im->in) / 1e6);
-}
-
 /* One line into the batch: refused ones are listed there. */
 static int take_line(struct import *im, const struct ndjson_line *line, struct err *err)
 {
@@ -163,7 +153,7 @@ static int take_lines(struct import *im, struct err *err)
             return -1;
     if (got < 0)
         return err_wrap(err, "line %ld", err->line);
-    show_progress(im);
+    progress_show(&im->progress, "%ld lines read, %.1f MB", im->lines.line, (double)gzoffset(im->in) / 1e6);
     return 0;
 }
 
@@ -179,7 +169,7 @@ static int read_all(struct import *im, struct err *err)
     if (failure == Z_ERRNO)
         return err_errno(err, "%s", im->file);
     if (failure != Z_OK && failure != Z_STREAM_END)
-        return err_set(err, ERR_BAD_FILE, "%s: %s", im->file, what);
+        return err_set(err, ERR_BAD_FILE, "%s", what); /* the library names the file */
     ndjson_end(&im->lines);
     if (take_lines(im, err) < 0)
         return -1;
@@ -187,20 +177,6 @@ static int read_all(struct import *im, struct err *err)
 }
 
 /* ---- the end ---- */
-
-static void put_error(struct buf *out, const struct err *e)
-{
-    json_open(out, '{');
-    json_key(out, "line");
-    json_put_int(out, e->line);
-    json_key(out, "pointer");
-    json_put_text(out, e->pointer);
-    json_key(out, "code");
-    json_put_text(out, err_info(e->code)->wire);
-    json_key(out, "detail");
-    json_put_text(out, e->message);
-    json_close(out, '}');
-}
 
 static void print_json(const struct import *im)
 {
@@ -215,7 +191,7 @@ static void print_json(const struct import *im)
     json_key(&out, "errors");
     json_open(&out, '[');
     for (int i = 0; i < im->report.error_count; i++)
-        put_error(&out, &im->report.errors[i].err);
+        json_put_line_error(&out, &im->report.errors[i].err);
     json_close(&out, ']');
     json_close(&out, '}');
     printf("%s\n", out.failed ? "{}" : out.data);
@@ -242,8 +218,6 @@ static void print_text(const struct import *im, bool stored)
 static int report(const struct import *im)
 {
     bool stored = im->on_error || im->report.rejected == 0;
-    if (im->told_at)
-        fprintf(stderr, "\r\033[K");
     if (im->json)
         print_json(im);
     else
@@ -254,7 +228,10 @@ static int report(const struct import *im)
 static int run(struct import *im, struct err *err)
 {
     int result = -1;
-    if (check(im, err) == 0 && open_file(im, err) == 0 && open_store(im, err) == 0 && read_all(im, err) == 0)
+    if (check(im, err) == 0 && open_file(im, err) == 0 && open_store(im, err) == 0)
+        result = read_all(im, err);
+    progress_end(&im->progress);
+    if (result == 0)
         result = report(im);
     ingest_batch_free(im->batch);
     ingest_free(im->ingest);
@@ -282,11 +259,8 @@ int command_import(int argc, char **argv)
         {.name = "--json", .given = &im.json},
         {.name = NULL},
     };
-    if (argc == 2 && strcmp(argv[1], "--help") == 0) {
-        printf("%s\nOptions:\n", usage);
-        config_print_help();
+    if (arguments_help(argc, argv, usage, CONFIG_STORE | CONFIG_LIMITS))
         return 0;
-    }
     int left = argc - 1;
     if (arguments_take(own, &left, argv + 1, &im.file, 1, &err) < 0 || config_load(&config, left, argv + 1, &err) < 0)
         return command_failed(argv[0], &err);

@@ -2,11 +2,16 @@
 #include "cli/command.h"
 
 #include <stdio.h>
-#include <string.h>
 
 #include "base/config.h"
+#include "cli/arguments.h"
 #include "store/migrate.h"
 #include "store/store.h"
+
+static const char usage[] =
+    "usage: egalign migrate [OPTION...]\n"
+    "Applies the migrations that the database lacks. It is done at the start of `egalign serve` too; any number may\n"
+    "run at once.\n";
 
 enum { MIGRATE_TIMEOUT_MS = 3600 * 1000 };
 
@@ -29,13 +34,8 @@ int command_migrate(int argc, char **argv)
 {
     struct config config;
     struct err err;
-    if (argc == 2 && strcmp(argv[1], "--help") == 0) {
-        printf("usage: egalign migrate [OPTION...]\nApplies the migrations that the database lacks. It is done at the "
-               "start "
-               "of `egalign serve` too; any number may run at once.\n\nOptions:\n");
-        config_print_help();
+    if (arguments_help(argc, argv, usage, CONFIG_STORE))
         return 0;
-    }
     if (config_load(&config, argc - 1, argv + 1, &err) < 0)
         return command_failed(argv[0], &err);
     int status = run(&config, &err);

@@ -2,21 +2,21 @@
 #include "cli/command.h"
 
 #include <stdio.h>
-#include <string.h>
 
 #include "api/openapi.h"
+#include "cli/arguments.h"
+
+static const char usage[] =
+    "usage: egalign openapi [OPTION...]\n"
+    "Prints the OpenAPI 3.1 document of the API, as `egalign serve` with the same options serves it at\n"
+    "/openapi.json.\n";
 
 int command_openapi(int argc, char **argv)
 {
     struct config config;
     struct err err;
-    if (argc == 2 && strcmp(argv[1], "--help") == 0) {
-        printf("usage: egalign openapi [OPTION...]\nPrints the OpenAPI 3.1 document of the API, as `egalign serve` "
-               "with the "
-               "same options serves it at /openapi.json.\n\nOptions:\n");
-        config_print_help();
+    if (arguments_help(argc, argv, usage, CONFIG_LIMITS))
         return 0;
-    }
     if (config_load(&config, argc - 1, argv + 1, &err) < 0)
         return command_failed(argv[0], &err);
     struct buf text = {0};

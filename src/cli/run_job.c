@@ -6,6 +6,7 @@
 
 #include "base/config.h"
 #include "base/log.h"
+#include "cli/arguments.h"
 #include "jobs/run.h"
 #include "store/store.h"
 
@@ -19,11 +20,8 @@ int command_run_job(int argc, char **argv)
     struct uuid job, lease;
     struct err err;
     char conninfo[STORE_CONNINFO];
-    if (argc == 2 && strcmp(argv[1], "--help") == 0) {
-        printf("%s\nOptions:\n", usage);
-        config_print_help();
+    if (arguments_help(argc, argv, usage, CONFIG_STORE | CONFIG_LOG | CONFIG_JOBS))
         return 0;
-    }
     if (argc < 3 || !uuid_parse(str_of(argv[1]), &job) || !uuid_parse(str_of(argv[2]), &lease)) {
         fprintf(stderr, "%s", usage);
         return 2;

@@ -16,9 +16,15 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/version.h"
+#include "cli/arguments.h"
 #include "cli/workers.h"
 #include "store/cluster.h"
 #include "store/place.h"
+
+static const char usage[] =
+    "usage: egalign serve [OPTION...]\n"
+    "Serves the API and the pages. Without --database-url it makes and supervises a private PostgreSQL in its data\n"
+    "directory; it starts workers beside itself. SIGTERM ends it in order.\n";
 
 enum { DRAIN_SECONDS = 4, WORKERS_MS = 2500, STEP_MS = 100 };
 
@@ -179,22 +185,12 @@ static int serve(struct daemon *d, struct err *err)
     return status;
 }
 
-static int usage(void)
-{
-    printf("usage: egalign serve [OPTION...]\nServes the API and the pages. Without --database-url it makes and "
-           "supervises a "
-           "private PostgreSQL in its data directory; it starts workers beside itself. SIGTERM ends it in order.\n\n"
-           "Options:\n");
-    config_print_help();
-    return 0;
-}
-
 int command_serve(int argc, char **argv)
 {
     struct daemon d = {0};
     struct err err;
-    if (argc == 2 && strcmp(argv[1], "--help") == 0)
-        return usage();
+    if (arguments_help(argc, argv, usage, CONFIG_ALL))
+        return 0;
     if (config_load(&d.config, argc - 1, argv + 1, &err) < 0)
         return command_failed(argv[0], &err);
     log_setup((enum log_level)log_level_of(d.config.log_level), d.config.log_json);

@@ -26,6 +26,15 @@ struct request {
     const char *role, *project, *name, *expires;
 };
 
+/* Which project; fails with its name. */
+static int find_project(struct pool *pool, const char *name, struct uuid *ret, struct err *err)
+{
+    int result = project_find(pool, str_of(name), ret, err);
+    return result < 0 && err->code == ERR_NOT_FOUND
+               ? err_set(err, ERR_NOT_FOUND, "there is no project '%s'", name)
+               : result;
+}
+
 /* Fills *ret_time and *ret (which then points to it) from the number of days; NULL: never. */
 static int expiry(const char *days, int64_t *ret_time, const int64_t **ret, struct err *err)
 {
@@ -47,13 +56,10 @@ static int create(struct pool *pool, const struct request *r, struct err *err)
     char text[TOKEN_TEXT_SIZE];
     int64_t time;
     const int64_t *expires;
-    int role = r->role ? role_of(str_of(r->role)) : -1;
-    if (role < 0)
-        return err_set(err, ERR_USAGE, "--role must be annotator, viewer, operator or admin");
     if (expiry(r->expires, &time, &expires, err) < 0 ||
-        (r->project && project_find(pool, str_of(r->project), &project, err) < 0))
+        (r->project && find_project(pool, r->project, &project, err) < 0))
         return -1;
-    int result = token_create(pool, r->project ? &project : NULL, (enum role)role,
+    int result = token_create(pool, r->project ? &project : NULL, (enum role)role_of(str_of(r->role)),
                               str_of(r->name ? r->name : "made on the command line"), expires, text, &document, err);
     buf_free(&document);
     if (result == 0)
@@ -77,9 +83,26 @@ static int list(struct pool *pool, struct err *err)
 static int revoke(struct pool *pool, const struct request *r, struct err *err)
 {
     struct uuid id;
-    if (!r->id || !uuid_parse(str_of(r->id), &id))
-        return err_set(err, ERR_USAGE, "revoke needs the id of a token, as `egalign token list` shows it");
+    uuid_parse(str_of(r->id), &id);
     return token_revoke(pool, &id, err);
+}
+
+/* What can be said before there is a database. */
+static int check(const struct request *r, struct err *err)
+{
+    struct uuid id;
+    int64_t time;
+    const int64_t *expires;
+    bool create = strcmp(r->action, "create") == 0, revoke = strcmp(r->action, "revoke") == 0;
+    if (!create && !revoke && strcmp(r->action, "list") != 0)
+        return err_set(err, ERR_USAGE, "there is no action '%s'; it must be create, list or revoke", r->action);
+    if (revoke && (!r->id || !uuid_parse(str_of(r->id), &id)))
+        return err_set(err, ERR_USAGE, "revoke needs the id of a token, as `egalign token list` shows it");
+    if (!revoke && r->id)
+        return err_set(err, ERR_USAGE, "'%s' is one word too many", r->id);
+    if (create && (!r->role || role_of(str_of(r->role)) < 0))
+        return err_set(err, ERR_USAGE, "--role must be annotator, viewer, operator or admin");
+    return create ? expiry(r->expires, &time, &expires, err) : 0;
 }
 
 static int run(const struct config *config, const struct request *r, struct err *err)
@@ -87,17 +110,15 @@ static int run(const struct config *config, const struct request *r, struct err 
     char conninfo[STORE_CONNINFO];
     struct pool *pool = NULL;
     int result = -1;
-    if (store_conninfo(config, conninfo, sizeof conninfo, err) < 0 ||
+    if (check(r, err) < 0 || store_conninfo(config, conninfo, sizeof conninfo, err) < 0 ||
         store_pool(config, conninfo, "egalign token", &pool, err) < 0)
         return -1;
     if (strcmp(r->action, "create") == 0)
         result = create(pool, r, err);
     else if (strcmp(r->action, "list") == 0)
         result = list(pool, err);
-    else if (strcmp(r->action, "revoke") == 0)
-        result = revoke(pool, r, err);
     else
-        err_set(err, ERR_USAGE, "there is no action '%s'; it must be create, list or revoke", r->action);
+        result = revoke(pool, r, err);
     pool_free(pool);
     return result;
 }
@@ -115,11 +136,8 @@ int command_token(int argc, char **argv)
         {.name = "--expires", .value = &r.expires},
         {.name = NULL},
     };
-    if (argc == 2 && strcmp(argv[1], "--help") == 0) {
-        printf("%s\nOptions:\n", usage);
-        config_print_help();
+    if (arguments_help(argc, argv, usage, CONFIG_STORE))
         return 0;
-    }
     int left = argc - 1;
     int count = arguments_take(own, &left, argv + 1, operands, 2, &err);
     if (count == 0) {

@@ -7,8 +7,14 @@
 #include "base/clock.h"
 #include "base/config.h"
 #include "base/log.h"
+#include "cli/arguments.h"
 #include "jobs/worker.h"
 #include "store/store.h"
+
+static const char usage[] =
+    "usage: egalign work [OPTION...]\n"
+    "Takes jobs from the queue and runs each in a process of its own, one at a time; also schedules refits. SIGTERM:\n"
+    "gives its job back and ends. Any number may run, on any machine.\n";
 
 enum { MIGRATE_MS = 600000, WAIT_MOST_SECONDS = 8 };
 
@@ -56,13 +62,8 @@ int command_work(int argc, char **argv)
 {
     struct config config;
     struct err err;
-    if (argc == 2 && strcmp(argv[1], "--help") == 0) {
-        printf("usage: egalign work [OPTION...]\n"
-               "Takes jobs from the queue and runs each in a process of its own, one at a time; also schedules\n"
-               "refits. SIGTERM: gives its job back and ends. Any number may run, on any machine.\n\nOptions:\n");
-        config_print_help();
+    if (arguments_help(argc, argv, usage, CONFIG_STORE | CONFIG_LOG | CONFIG_JOBS))
         return 0;
-    }
     if (config_load(&config, argc - 1, argv + 1, &err) < 0)
         return command_failed(argv[0], &err);
     log_setup((enum log_level)log_level_of(config.log_level), config.log_json);

@@ -98,7 +98,8 @@ int trl_read(char *line, size_t length, const struct json_limits *limits, struct
     return 0;
 }
 
-/* The chosen and rejected response; false when there is no winner or there are no texts. */
+/* The chosen and rejected response; false when there is no winner, there are no texts, or two policies gave the same
+ * one: a pair of equal texts prefers nothing, and is refused when it is read. */
 static bool winner(const struct record *r, struct str *ret_chosen, struct str *ret_rejected)
 {
     if (!foreign_has_texts(r) || (r->outcome != OUTCOME_A && r->outcome != OUTCOME_B))
@@ -106,7 +107,7 @@ static bool winner(const struct record *r, struct str *ret_chosen, struct str *r
     bool a = r->outcome == OUTCOME_A;
     *ret_chosen = r->side[a ? SIDE_A : SIDE_B].response.text;
     *ret_rejected = r->side[a ? SIDE_B : SIDE_A].response.text;
-    return true;
+    return !str_equal(*ret_chosen, *ret_rejected);
 }
 
 /* The members after the texts, and the end of the line's object. */

@@ -8,9 +8,9 @@
  *   queued --claim--> running --job_end--> done | failed | cancelled --retry--> queued
  *                        '--release (crash, lost lease: a failure; the job_attempts-th ends it) --> queued | failed
  *
- * Every change of state and every progress sends NOTIFY egalign_job with the job's id. It refuses to run jobs, to know
- * what is in their parameters, and to read any clock but the database's. Making a job is the business of what it
- * makes: see fit.h.
+ * Every change of state and every progress sends NOTIFY egalign_job with the job's id, and, when a worker has let go of
+ * it, a space and its state. It refuses to run jobs, to know what is in their parameters, and to read any clock but the
+ * database's. Making a job is the business of what it makes: see fit.h.
  *
  * Functions that give JSON append one complete document to `out`. Those for workers take a connection, and each is one
  * statement that may stand in a transaction of the caller. Thread rule: as the pool or the connection. */

@@ -149,16 +149,15 @@ def test_other_formats_say_what_they_cannot_express(run, demo, form, tmp_path):
     written = out.read_text().splitlines()
     outcomes = dict(run.sql("SELECT outcome::text, count(*) FROM comparison GROUP BY 1"))
     carried = {"a", "b"} | ({"tie", "both_bad"} if form == "arena" else set())
-    assert len(written) == sum(n for o, n in outcomes.items() if o in carried)
+    # Where policies are not written, two policies that answered alike are one response, which cannot be compared with itself.
+    lines = [json.loads(line) for line in demo.read_text().splitlines()]
+    alike = 0 if form == "arena" else sum(r["a"]["text"] == r["b"]["text"] for r in lines if r["outcome"] in carried)
+    assert form == "arena" or alike > 0
+    assert len(written) == sum(n for o, n in outcomes.items() if o in carried) - alike
     for outcome in outcomes.keys() - carried:
         assert f"{outcome} {outcomes[outcome]}" in told
-    extra = [] if form == "arena" else ["--anonymous"]
-    done = json.loads(run("import", "--project", "two", "--create", "--format", form, "--json", "--on-error", "skip", *extra,
-                          out).stdout)
-    assert done["accepted"] + done["rejected"] == len(written)
-    # Where policies are not written, two policies that answered alike are one response, which cannot be compared with itself.
-    assert {e["detail"] for e in done["errors"]} <= {"a and b are the same response"}
-    assert done["rejected"] <= (0 if form == "arena" else 20)
+    done = json.loads(run("import", "--project", "two", "--create", "--format", form, "--json", out).stdout)
+    assert done == {"accepted": len(written), "duplicate": 0, "rejected": 0, "errors": []}
 
 
 def test_a_format_without_annotators_asks_for_their_field(run):

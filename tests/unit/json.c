@@ -63,7 +63,9 @@ static void faults_name_code_and_place(void **state)
     } cases[] = {
         {"", ERR_INVALID_JSON, "", "ends in the middle"},
         {"[]", ERR_INVALID_VALUE, "", "must be an object"},
-        {"nope", ERR_INVALID_VALUE, "", "must be an object"},
+        {"nope", ERR_INVALID_JSON, "", "unknown word"},
+        {"{\"name\":nope}", ERR_INVALID_JSON, "/name", "unknown word"},
+        {"{\"name\":[1,}", ERR_INVALID_JSON, "/name", "expected a value"},
         {"\xef\xbb\xbf{}", ERR_INVALID_JSON, "", "expected a value (byte 0)"},
         {"{}", ERR_MISSING_MEMBER, "/name", "required"},
         {"{\"name\":\"n\"", ERR_INVALID_JSON, "", "ends in the middle"},

@@ -18,7 +18,8 @@ static const struct json_field message_item = JSON_ITEM(OBJECT, .shape = &record
 static const struct json_field response_item = JSON_ITEM(OBJECT, .shape = &record_response_shape);
 
 static const struct json_field prompt_forms[] = {
-    JSON_FIELD(STR, struct item_body, prompt, "prompt", .flags = JSON_LONG_TEXT, .about = "Plain text."),
+    JSON_FIELD(STR, struct item_body, prompt, "prompt", .flags = JSON_LONG_TEXT, .least = 1,
+               .about = "Plain text."),
     JSON_FIELD(LIST, struct item_body, messages, "prompt", .item = &message_item,
                .item_size = sizeof(struct record_message), .least = 1, .most = 256, .about = "Chat messages."),
 };
@@ -50,7 +51,7 @@ int on_items_post(struct request *r, struct err *err)
     for (size_t i = 0; i < b->responses.count; i++)
         responses[i] = (struct item_response){given[i].text, given[i].policy};
     struct buf body = {0};
-    int status = item_create(r->api->pool, &r->project, prompt.ptr ? prompt : STR_LITERAL(""), messages, responses,
+    int status = item_create(r->api->pool, &r->project, prompt, messages, responses,
                              b->responses.count, &created, &body, err);
     return answer_json(r, status, created ? 201 : 200, &body);
 }

@@ -68,13 +68,9 @@ static void answer_file(struct request *r, int fd, const struct stat *status, co
     reply_field(&r->reply, "Cache-Control", "no-cache");
     reply_field(&r->reply, "Content-Security-Policy", policy);
     reply_field(&r->reply, "Referrer-Policy", "no-referrer");
-    if (etag && etag_matches(request_header(r, "If-None-Match"), etag)) {
-        close(fd);
-        reply_empty(&r->reply, 304);
-        return;
-    }
-    r->reply.status = 200;
-    r->reply.content_type = type;
+    bool known = etag && etag_matches(request_header(r, "If-None-Match"), etag);
+    r->reply.status = known ? 304 : 200;
+    r->reply.content_type = known ? NULL : type;
     r->reply.file = fd;
     r->reply.file_size = status->st_size;
 }

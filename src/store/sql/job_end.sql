@@ -6,7 +6,7 @@ WITH ended AS (
         stage = CASE WHEN $3 = 'done' THEN 'done' ELSE stage END,
         progress = CASE WHEN $3 = 'done' THEN 1 ELSE progress END, cancel_requested = false
     WHERE id = $1 AND lease_token = $2 AND state = 'running'
-    RETURNING id, attempts
+    RETURNING id, attempts, state
 ), attempt AS (
     UPDATE job_attempt a SET ended_at = clock_timestamp(), reason = $5
     FROM ended WHERE a.job_id = ended.id AND a.attempt = ended.attempts
@@ -14,4 +14,4 @@ WITH ended AS (
     INSERT INTO job_log (job_id, level, message)
     SELECT id, CASE WHEN $3 = 'failed' THEN 'error' ELSE 'info' END, $5 FROM ended
 )
-SELECT pg_notify('egalign_job', id::text) FROM ended
+SELECT pg_notify('egalign_job', id || ' ' || state) FROM ended

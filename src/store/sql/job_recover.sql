@@ -21,4 +21,4 @@ WITH expired AS (
 ), said AS (
     INSERT INTO job_log (job_id, level, message) SELECT id, 'warning', reason FROM freed
 )
-SELECT id, state, pg_notify('egalign_job', id::text) FROM freed
+SELECT id, state, pg_notify('egalign_job', id || ' ' || state) FROM freed

@@ -19,4 +19,4 @@ WITH released AS (
     INSERT INTO job_log (job_id, level, message)
     SELECT id, CASE WHEN $4::boolean THEN 'warning' ELSE 'info' END, $3 FROM released
 )
-SELECT state, pg_notify('egalign_job', id::text) FROM released
+SELECT state, pg_notify('egalign_job', id || ' ' || state) FROM released
