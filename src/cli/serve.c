@@ -107,14 +107,15 @@ static int step_cluster(struct daemon *d, struct err *err)
         return 0;
     enum cluster_state before = d->state;
     d->state = cluster_step(d->cluster, &event);
+    if (d->state == CLUSTER_FAILED) {
+        *err = event; /* what it ended of */
+        return -1;
+    }
     if (event.code)
         log_err(LOG_WARNING, "cluster", &event);
     if (d->state == CLUSTER_READY && before != CLUSTER_READY)
         api_database_is_up(d->api);
-    if (d->state != CLUSTER_FAILED)
-        return 0;
-    return err_set(err, ERR_DATABASE_DOWN,
-                   "the private database ends again and again; see its log in the data directory");
+    return 0;
 }
 
 /* What is due now; -1 when the daemon must end. */
@@ -148,13 +149,15 @@ static int run(struct daemon *d, const sigset_t *signals, struct err *err)
 
 static void stop(struct daemon *d)
 {
+    bool started = d->api;
     if (d->url_file[0])
         unlink(d->url_file);
     workers_ask_to_end(&d->workers);
     api_stop(d->api, DRAIN_SECONDS);
     workers_wait(&d->workers, WORKERS_MS);
     cluster_stop(d->cluster);
-    log_event(LOG_INFO, "stopped", "all that was acknowledged is stored");
+    if (started)
+        log_event(LOG_INFO, "stopped", "all that was acknowledged is stored");
 }
 
 /* The arguments of the workers: those of serve. */

@@ -2,9 +2,11 @@
 import json
 import os
 import pathlib
+import shutil
 import signal
 import socket
 import subprocess
+import tempfile
 import time
 import urllib.error
 import urllib.request
@@ -76,13 +78,14 @@ class Service:
 
 
 @pytest.fixture(scope="session")
-def service(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("web")
-    for parent in [folder, *folder.parents][:3]:
-        parent.chmod(0o755)  # the cluster's own user passes through, where the tests run as root
+def service():
+    # Not pytest's own folder: where tests run as root the cluster's user must pass through, and pytest closes it again.
+    folder = pathlib.Path(tempfile.mkdtemp(prefix="egalign-web-"))
+    folder.chmod(0o755)
     running = Service(folder)
     yield running
     running.stop()
+    shutil.rmtree(folder)
 
 
 @pytest.fixture(scope="session")
