@@ -14,8 +14,8 @@
 #include "base/metrics.h"
 
 /* The library clears a connection's memory after every request: more of it costs each one. */
-/* The library clears all of a connection's memory after each request, so this is also a cost of every poll. It bounds the
- * header section. */
+/* The library clears all of a connection's memory after each request, so this is also a cost of every poll. It bounds
+ * the header section. */
 enum { BACKLOG = 1024, CONNECTION_MEMORY = 16 * 1024, LOG_LINES_A_SECOND = 5 };
 
 /* The library prints a line for each connection that a hostile client breaks: a few a second are enough. */

@@ -5,8 +5,8 @@
 #include "base/clock.h"
 #include "base/rng.h"
 
-/* Random bytes that a thread has in store: a system call for each id would cost more than the rest of it. A fork that does
- * not exec would give the same ids twice; ours always exec. */
+/* Random bytes that a thread has in store: a system call for each id would cost more than the rest of it. A fork that
+ * does not exec would give the same ids twice; ours always exec. */
 static _Thread_local struct {
     uint8_t bytes[256];
     size_t left;

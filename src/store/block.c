@@ -318,9 +318,9 @@ static void expect(struct block *b, enum judgement_verdict verdict)
     }
 }
 
-/* As a rule all rows of a block are new, and then storing costs a third less than with a look for conflicts. When that was
- * wrong, the error is a soft one, so that the caller tries again, and this block and the next ones are stored with care:
- * replays, and texts that a daemon has not met since it started, come in swarms. */
+/* As a rule all rows of a block are new, and then storing costs a third less than with a look for conflicts. When that
+ * was wrong, the error is a soft one, so that the caller tries again, and this block and the next ones are stored with
+ * care: replays, and texts that a daemon has not met since it started, come in swarms. */
 static int store_hopefully(struct block *b, struct pg *pg, struct err *err)
 {
     if (rowset_store_new(&b->rowset, pg, err) == 0) {

@@ -47,9 +47,10 @@ void block_free(struct block *b);
 void block_clear(struct block *b);
 void block_add(struct block *b, const struct judgement *judgement, long line); /* asserts that there is room */
 
-/* Stores all rows and gives each its verdict (the pool's `lost` must forget what is known): in one transaction as a rule; when the database refuses the data, in
- * halves, until the bad row stands alone. Soft errors are tried again and a lost connection replaced once, within the
- * deadline; what fails then is refused with the database's error. Never fails as a whole. */
+/* Stores all rows and gives each its verdict (the pool's `lost` must forget what is known): in one transaction as a
+ * rule; when the database refuses the data, in halves, until the bad row stands alone. Soft errors are tried again and
+ * a lost connection replaced once, within the deadline; what fails then is refused with the database's error. Never
+ * fails as a whole. */
 void block_commit(struct block *b, struct pool *pool, int64_t deadline_ns);
 
 /* Stores all rows on a connection that may be in a transaction of the caller. Verdicts are valid when it gives 0 and

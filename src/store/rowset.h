@@ -39,11 +39,12 @@ void rowset_add_response(struct rowset *rows, const struct judgement *j, const s
 /* Stores all in one statement. *ret has the (project id, id) of the comparisons that are new; the caller's. */
 int rowset_store(struct rowset *rows, struct pg *pg, struct pg_result **ret, struct err *err);
 
-/* The same where nothing of it is expected to be stored already, for a third less work. When something is: ERR_CONFLICT,
- * and nothing was stored. */
+/* The same where nothing of it is expected to be stored already, for a third less work. When something is:
+ * ERR_CONFLICT, and nothing was stored. */
 int rowset_store_new(struct rowset *rows, struct pg *pg, struct err *err);
 
-/* The two halves of rowset_store, for long batches: what comparisons refer to; then the comparisons, counting the new ones. */
+/* The two halves of rowset_store, for long batches: what comparisons refer to; then the comparisons, counting the new
+ * ones. */
 int rowset_store_parents(struct rowset *rows, struct pg *pg, struct err *err);
 int rowset_store_comparisons(struct rowset *rows, struct pg *pg, int *ret_new, struct err *err);
 
