@@ -117,7 +117,7 @@ CREATE TABLE comparison (
 );
 CREATE UNIQUE INDEX comparison_by_seq ON comparison (project_id, seq);
 COMMENT ON TABLE comparison IS 'A recorded judgement. Rows are only ever added; undo adds a retraction. References to item, responses and annotator are kept by the ingest transaction, which stores or checks them first: foreign keys here would double the cost of a row.';
-COMMENT ON COLUMN comparison.seq IS 'Order of arrival within the database; the watermark of fits and exports.';
+COMMENT ON COLUMN comparison.seq IS 'Order of arrival within the database; the watermark of fits and exports. Given before the commit: of two transactions at once the later number may show first.';
 COMMENT ON COLUMN comparison.id IS 'The client''s UUID, or one derived from its Idempotency-Key, or a new UUIDv7.';
 COMMENT ON COLUMN comparison.project_id IS 'Its project.';
 COMMENT ON COLUMN comparison.annotator_id IS 'Who judged.';
@@ -174,7 +174,7 @@ CREATE TABLE job (
 CREATE INDEX job_queue ON job (project_id, created_at) WHERE state = 'queued';
 CREATE INDEX job_running ON job (lease_until) WHERE state = 'running';
 CREATE INDEX job_by_project ON job (project_id, id);
--- Never two fits of a project at once: at most one is waiting, and a worker takes none while one is running.
+-- Never two fits of a project at once: several may wait, and a worker takes none while one is running.
 CREATE UNIQUE INDEX job_one_running_fit ON job (project_id) WHERE kind = 'fit' AND state = 'running';
 COMMENT ON TABLE job IS 'Work for a worker; the one queue.';
 COMMENT ON COLUMN job.id IS 'UUIDv7.';
@@ -354,7 +354,7 @@ COMMENT ON COLUMN fit.threads IS 'Threads used; results do not depend on it.';
 COMMENT ON COLUMN fit.blas IS 'Configuration string of the BLAS.';
 COMMENT ON COLUMN fit.code_version IS 'Version and revision of the program.';
 COMMENT ON COLUMN fit.evidence IS 'Held-out likelihood by k, permutation test, ridge path.';
-COMMENT ON COLUMN fit.summary IS 'Held-out accuracies with intervals, bounds, calibration.';
+COMMENT ON COLUMN fit.summary IS 'Held-out accuracies with intervals, calibration, and how it was fitted.';
 COMMENT ON COLUMN fit.warnings IS 'What a reader of the result should know.';
 COMMENT ON COLUMN fit.model IS 'The reward heads, in the self-checking form of core/reward.';
 
@@ -408,8 +408,8 @@ COMMENT ON COLUMN fit_group.ordinal IS '0 .. k-1.';
 COMMENT ON COLUMN fit_group.lineage_id IS 'Which group of earlier fits it continues.';
 COMMENT ON COLUMN fit_group.weight IS 'Share of the population, eta.';
 COMMENT ON COLUMN fit_group.size IS 'Annotators assigned.';
-COMMENT ON COLUMN fit_group.stability IS 'Share of its members that it kept from the fit before; null for a new one.';
-COMMENT ON COLUMN fit_group.summary IS 'Accuracies with intervals, bounds, style of the group.';
+COMMENT ON COLUMN fit_group.stability IS 'Overlap (Jaccard) with the group of the fit before that it continues, over the annotators whom both fits placed; null for a new one.';
+COMMENT ON COLUMN fit_group.summary IS 'Held-out accuracies with intervals, expected size, distances to the mixture and to each group.';
 
 CREATE TABLE membership (
     fit_id uuid NOT NULL REFERENCES fit,
@@ -435,7 +435,7 @@ CREATE TABLE lineage_event (
     share double precision,
     PRIMARY KEY (fit_id, line)
 );
-COMMENT ON TABLE lineage_event IS 'How the groups of a fit came from those of the fit before, where it is not one to one.';
+COMMENT ON TABLE lineage_event IS 'How the groups of a fit came from those of the fit before, where one does not simply continue another.';
 COMMENT ON COLUMN lineage_event.fit_id IS 'The later fit.';
 COMMENT ON COLUMN lineage_event.line IS '0, 1, 2 ...';
 COMMENT ON COLUMN lineage_event.kind IS 'What happened.';

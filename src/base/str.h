@@ -26,6 +26,14 @@ static inline bool str_equal(struct str a, struct str b)
     return a.len == b.len && (a.len == 0 || memcmp(a.ptr, b.ptr, a.len) == 0);
 }
 
+/* Order by bytes, a prefix first: negative, 0 or positive. */
+static inline int str_compare(struct str a, struct str b)
+{
+    size_t both = a.len < b.len ? a.len : b.len;
+    int order = both ? memcmp(a.ptr, b.ptr, both) : 0;
+    return order ? order : (a.len > b.len) - (a.len < b.len);
+}
+
 static inline bool str_is(struct str a, const char *text)
 {
     return str_equal(a, str_of(text));

@@ -55,17 +55,6 @@ void fit_document_evidence(struct buf *out, const struct fit *f)
     json_close(out, '}');
 }
 
-static void put_accuracy(struct buf *out, const struct fit_accuracy *a)
-{
-    json_key(out, "accuracy");
-    json_open(out, '{');
-    json_key(out, "group");
-    win_rates_proportion(out, &a->mixture);
-    json_key(out, "single");
-    win_rates_proportion(out, &a->pooled);
-    json_close(out, '}');
-}
-
 static void put_calibration(struct buf *out, const struct fit *f)
 {
     json_key(out, "calibration");
@@ -87,7 +76,7 @@ static void put_calibration(struct buf *out, const struct fit *f)
 void fit_document_summary(struct buf *out, const struct fit *f)
 {
     json_open(out, '{');
-    put_accuracy(out, &f->accuracy);
+    win_rates_accuracy(out, &f->accuracy);
     put_text(out, "fold_unit", f->fold_unit);
     put_calibration(out, f);
     put_real(out, "temperature", f->temperature);
@@ -107,7 +96,7 @@ void fit_document_group(struct buf *out, const struct fit *f, int group)
 {
     const struct fit_group *g = &f->group[group];
     json_open(out, '{');
-    put_accuracy(out, &g->accuracy);
+    win_rates_accuracy(out, &g->accuracy);
     put_real(out, "expected_size", g->expected_size);
     put_real(out, "tv_mixture", g->tv_mixture);
     json_key(out, "tv");

@@ -26,19 +26,13 @@ static int by_bytes(const void *a, const void *b)
     return memcmp(a, b, sizeof(struct uuid)); /* the id is the first member */
 }
 
-static int compare_text(struct str a, struct str b)
-{
-    int order = memcmp(a.ptr, b.ptr, a.len < b.len ? a.len : b.len);
-    return order ? order : (a.len > b.len) - (a.len < b.len);
-}
-
 /* The number of a policy's name, new or known: a binary search in policy_order. */
 static int policy_number(struct loaded *l, struct str name, int *ret, struct err *err)
 {
     int low = 0, high = l->policies;
     while (low < high) {
         int middle = (low + high) / 2;
-        int order = compare_text(l->policy[l->policy_order[middle]], name);
+        int order = str_compare(l->policy[l->policy_order[middle]], name);
         if (order == 0) {
             *ret = l->policy_order[middle];
             return 0;

@@ -21,6 +21,12 @@ static const char *const event_kinds[] = {
 
 /* ---- lineage ---- */
 
+/* One group is everybody's, also of those who have too few comparisons to be assigned. */
+static int group_among(int groups, int assigned)
+{
+    return groups == 1 ? 0 : assigned;
+}
+
 /* The group of each annotator in the fit before and in this one. */
 static int match(const struct publication_input *in, struct lineage *ret, struct arena *arena, struct err *err)
 {
@@ -31,12 +37,12 @@ static int match(const struct publication_input *in, struct lineage *ret, struct
         return err_memory(err);
     for (int h = 0; h < n; h++) {
         before[h] = -1;
-        after[h] = in->fit->annotator[h].group;
+        after[h] = group_among(in->fit->k, in->fit->annotator[h].group);
     }
     for (int i = 0; i < in->former->members; i++) {
         int h = loaded_annotator(in->loaded, &in->former->member[i].annotator);
         if (h >= 0)
-            before[h] = in->former->member[i].ordinal;
+            before[h] = group_among(in->former->groups, in->former->member[i].ordinal);
     }
     lineage_match(n, before, in->former->groups, after, in->fit->k, ret);
     return 0;
@@ -212,8 +218,8 @@ int publication_make(const struct publication_input *in, struct publication *ret
         .fit = in->fit,
         .group = named,
         .reason = in->fit ? in->fit->reason : in->lack,
-        .missing_comparisons = more_needed(in->loaded->comparisons, PUBLICATION_COMPARISONS),
-        .missing_annotators = more_needed(in->loaded->annotators, PUBLICATION_ANNOTATORS),
+        .missing_comparisons = more_needed(in->loaded->comparisons, FIT_LEAST_COMPARISONS),
+        .missing_annotators = more_needed(in->loaded->annotators, FIT_LEAST_ANNOTATORS),
     };
     if (!in->fit)
         describe_lack(in, ret);

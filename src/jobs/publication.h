@@ -17,9 +17,6 @@
 
 enum { PUBLICATION_ETAG_SIZE = 67 }; /* quotes, 64 hexadecimal digits, NUL */
 
-/* What a fit needs; mirrored by the engine's own refusal. */
-enum { PUBLICATION_COMPARISONS = 10, PUBLICATION_ANNOTATORS = 2 };
-
 struct publication {
     struct fit_publication fit; /* points into the rest */
     struct buf evidence, summary, warnings, model, win_rates;

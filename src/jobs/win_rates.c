@@ -27,23 +27,17 @@ struct use {
     struct str name;
 };
 
-static int order_names(struct str a, struct str b)
-{
-    int order = memcmp(a.ptr, b.ptr, a.len < b.len ? a.len : b.len);
-    return order ? order : (a.len > b.len) - (a.len < b.len);
-}
-
 static int by_use(const void *a, const void *b)
 {
     const struct use *one = a, *other = b;
     if (one->comparisons != other->comparisons)
         return one->comparisons < other->comparisons ? 1 : -1;
-    return order_names(one->name, other->name);
+    return str_compare(one->name, other->name);
 }
 
 static int by_name(const void *a, const void *b)
 {
-    return order_names(((const struct use *)a)->name, ((const struct use *)b)->name);
+    return str_compare(((const struct use *)a)->name, ((const struct use *)b)->name);
 }
 
 /* The two policies that a comparison pits against each other; false when it does not. */
@@ -135,21 +129,21 @@ static void put_rate(struct buf *out, const struct proportion *p)
     json_put_real(out, p->high);
 }
 
-void win_rates_proportion(struct buf *out, const struct proportion *p)
+static void put_proportion(struct buf *out, const struct proportion *p)
 {
     json_open(out, '{');
     put_rate(out, p);
     json_close(out, '}');
 }
 
-static void put_accuracy(struct buf *out, const struct fit_accuracy *accuracy)
+void win_rates_accuracy(struct buf *out, const struct fit_accuracy *accuracy)
 {
     json_key(out, "accuracy");
     json_open(out, '{');
     json_key(out, "group");
-    win_rates_proportion(out, &accuracy->mixture);
+    put_proportion(out, &accuracy->mixture);
     json_key(out, "single");
-    win_rates_proportion(out, &accuracy->pooled);
+    put_proportion(out, &accuracy->pooled);
     json_close(out, '}');
 }
 
@@ -186,11 +180,11 @@ static void put_groups(struct buf *out, const struct win_rates_input *in)
         json_put_int(out, in->fit->group[u].size);
         json_key(out, "worst_off");
         json_put_bool(out, u == worst);
-        put_accuracy(out, &in->fit->group[u].accuracy);
+        win_rates_accuracy(out, &in->fit->group[u].accuracy);
         json_close(out, '}');
     }
     json_close(out, ']');
-    put_accuracy(out, &in->fit->accuracy);
+    win_rates_accuracy(out, &in->fit->accuracy);
 }
 
 static void put_policies(struct buf *out, const struct loaded *l, const struct tally *t)

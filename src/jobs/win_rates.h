@@ -52,7 +52,7 @@ struct win_rates_input {
 /* Appends the document. ERR_NO_MEMORY. */
 int win_rates_write(const struct win_rates_input *in, struct buf *out, struct err *err);
 
-/* Appends {"rate", "n", "low", "high"}. */
-void win_rates_proportion(struct buf *out, const struct proportion *p);
+/* Appends the member "accuracy": {"group": P, "single": P}. */
+void win_rates_accuracy(struct buf *out, const struct fit_accuracy *accuracy);
 
 #endif

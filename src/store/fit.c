@@ -161,15 +161,17 @@ int fit_former_of(struct pg *pg, const struct uuid *project, struct arena *arena
     struct uuid fit = {{0}};
     ret->groups = pg_rows(r);
     ret->group = arena_zeroed(arena, (size_t)ret->groups + 1, sizeof *ret->group);
-    for (int i = 0; ret->group && i < ret->groups; i++) {
+    bool whole = ret->group != NULL;
+    for (int i = 0; whole && i < ret->groups; i++) {
         fit = pg_uuid(r, i, 0);
         ret->group[i].lineage = pg_uuid(r, i, 2);
         ret->group[i].colour = (int)pg_int(r, i, 3);
         struct str name = pg_text(r, i, 4);
         ret->group[i].name = (struct str){arena_strndup(arena, name.ptr, name.len), name.len};
+        whole = ret->group[i].name.ptr != NULL;
     }
     pg_result_free(r);
-    if (!ret->group)
+    if (!whole)
         return err_memory(err);
     return ret->groups ? former_members(pg, &fit, arena, ret, err) : 0;
 }

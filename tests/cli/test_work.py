@@ -219,6 +219,87 @@ def test_too_little_data_is_an_answer(world):
     assert world.sql("SELECT verdict, k FROM fit") == [("insufficient_data", 0)]
 
 
+def judged(annotator, n, outcome="a", prompt="Which one?", a="yes", b="no"):
+    """A line for egalign import: policy x's text against policy y's."""
+    return {"annotator": annotator, "prompt": f"{prompt} {n}", "a": {"text": a, "policy": "x"},
+            "b": {"text": b, "policy": "y"}, "outcome": outcome}
+
+
+def lines_of(rows):
+    return "".join(json.dumps(row) + "\n" for row in rows).encode()
+
+
+def test_one_group_is_an_answer_and_keeps_its_identity(world):
+    """Of everybody, also of those who have too few comparisons to be assigned; what is undone does not count."""
+    people = [judged(f"p{h}", n, "b" if (h + n) % 3 == 0 else "a") for h in range(20) for n in range(4)]
+    world.demo = lines_of(people[:60])
+    project = world.add("short")
+    world.start()
+    first, job = world.ask(project, QUICK)
+    world.until_state(job, "done")
+    world.demo = lines_of(people)
+    world.add("short")
+    world.sql("INSERT INTO retraction (project_id, comparison_id) SELECT c.project_id, c.id FROM comparison c "
+              "JOIN item i ON i.id = c.item_id WHERE i.prompt = 'Which one? 3'")
+    second, job = world.ask(project, QUICK)
+    world.until_state(job, "done")
+    before, after = world.document(first), world.document(second)
+    for document in before, after:
+        assert document["status"] == "one_group_suffices" and document["k"] == 1
+        assert document["unassigned"] == document["annotators"]
+        assert not document["groups"][0]["worst_off"]
+        assert {w["n"] for w in document["win_rates"]} == {document["comparisons"]}
+    assert after["comparisons"] == world.sql("SELECT count(*) FROM comparison")[0][0] - 35
+    assert world.sql("SELECT summary -> 'items', summary -> 'responses' FROM fit WHERE id = %s", second) == [(3, 6)]
+    assert before["groups"][0]["id"] == after["groups"][0]["id"]
+    assert world.sql("SELECT count(*) FROM lineage") == [(1,)]
+    assert world.sql("SELECT stability FROM fit_group WHERE fit_id = %s", second) == [(1,)]
+
+
+@pytest.mark.parametrize("outcome, texts, options", [
+    ("tie", ("yes", "no"), {}),
+    ("both_bad", ("yes", "no"), {"ties": "half"}),
+    ("a", ("same", "same"), {}),
+    ("a", ("", "..."), {}),
+    ("a", ("yes", "no"), {}),
+    ("a", ("yes", "no"), {"k": 12, "assignment": "hard"}),
+    ("b", ("yes", "no"), {"k": 12, "min_group_size": 1, "iterations": 4}),
+])
+def test_degenerate_data_give_figures_that_are_numbers(world, outcome, texts, options):
+    world.demo = lines_of(judged(f"p{h}", n % 2, outcome, a=texts[0], b=texts[1]) for h in range(3) for n in range(12))
+    fit, job = world.ask(world.add("flat"), {"permutations": 0, **options})
+    world.start()
+    world.until_state(job, "done", "failed")
+    document = world.document(fit)
+    assert sum(g["weight"] for g in document["groups"]) == pytest.approx(1)
+    assert 1 <= document["k"] == len(document["groups"]) <= 12
+    [(stated,)] = world.sql("SELECT concat(evidence, summary, (SELECT json_agg(g.summary) FROM fit_group g)) FROM fit")
+    assert "NaN" not in stated and "Infinity" not in stated
+    members = world.sql("SELECT posterior FROM membership")
+    assert len(members) == 3 and all(sum(p) == pytest.approx(1) for (p,) in members)
+    for w in document["win_rates"]:
+        expected = 0.5 if outcome in ("tie", "both_bad") else float((w["policy"] == "x") == (outcome == "a"))
+        assert w["rate"] == expected and w["low"] <= expected <= w["high"]
+    single = document["accuracy"]["single"]
+    if outcome in ("tie", "both_bad"):
+        assert single == {"n": 0, "rate": None, "low": 0, "high": 1}
+    elif texts[0] == texts[1]:
+        assert single["rate"] == 0.5
+
+
+@pytest.mark.parametrize("rows, missing", [
+    ([judged("p", n) for n in range(12)], {"annotators": 1}),
+    ([judged(f"p{n}", n, "skip") for n in range(12)], {"comparisons": 10, "annotators": 2}),
+])
+def test_one_annotator_and_nothing_but_skips_are_too_little(world, rows, missing):
+    world.demo = lines_of(rows)
+    fit, job = world.ask(world.add("less"), {})
+    world.start()
+    world.until_state(job, "done")
+    document = world.document(fit)
+    assert document["status"] == "insufficient_data" and document["missing"] == missing
+
+
 def test_groups_keep_their_identity_when_data_come(world):
     project = world.add("demo", (0, 3000))
     first, job = world.ask(project, QUICK)

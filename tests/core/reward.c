@@ -303,8 +303,8 @@ static void small_groups_are_dropped(void **state)
     problem_close(&p);
 }
 
-/* Wherever the iterations run out, be it right after a group was seeded anew or dropped, parameters and posteriors belong
- * together. */
+/* Wherever the iterations run out, be it right after a group was seeded anew or dropped, parameters and posteriors
+ * belong together. */
 static void a_run_that_is_cut_off_ends_with_an_expectation(void **state)
 {
     (void)state;
@@ -566,8 +566,8 @@ static void a_fit_finds_both_tastes_and_scores_like_its_heads(void **state)
     fit_free(f);
 }
 
-/* Every annotator of these changes sides before the last quarter with probability 1/3: what the first three quarters say
- * is believed less then. */
+/* Every third annotator changes sides before the last quarter: what the first three quarters say is believed less
+ * then. */
 static void fickle_annotators_raise_the_temperature(void **state)
 {
     (void)state;
@@ -581,7 +581,8 @@ static void fickle_annotators_raise_the_temperature(void **state)
         dataset_add_annotator(ds, &e);
         for (int n = 0; n < OF_EACH; n++) {
             int item = dataset_add_item(ds, STR_LITERAL(""), &e);
-            int a = dataset_add_features(ds, item, (float[]){1}, &e), b = dataset_add_features(ds, item, (float[]){0}, &e);
+            int a = dataset_add_features(ds, item, (float[]){1}, &e);
+            int b = dataset_add_features(ds, item, (float[]){0}, &e);
             bool other = h % 2 != (n >= OF_EACH * 3 / 4 && h % 3 == 0);
             bool a_wins = rng_uniform(&r) < (other ? 0.2 : 0.8);
             dataset_add_comparison(ds, &(struct comparison){h, a, b, a_wins ? CHOICE_A : CHOICE_B, 0}, &e);

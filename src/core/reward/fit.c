@@ -14,8 +14,6 @@
 #include "core/reward/model.h"
 #include "core/reward/selection.h"
 
-enum { LEAST_COMPARISONS = 10, LEAST_ANNOTATORS = 2 };
-
 /* What a fit owns beside its plain members. */
 struct fit_model {
     struct model model;
@@ -38,10 +36,10 @@ static int check_data(const struct study *st, struct err *err)
     int active = 0;
     for (int h = 0; h < d->annotators; h++)
         active += d->start[h + 1] > d->start[h];
-    if (d->comparisons < LEAST_COMPARISONS || active < LEAST_ANNOTATORS)
+    if (d->comparisons < FIT_LEAST_COMPARISONS || active < FIT_LEAST_ANNOTATORS)
         return err_set(err, ERR_INSUFFICIENT_DATA,
-                       "a fit needs %d comparisons by %d annotators; there are %d by %d", LEAST_COMPARISONS,
-                       LEAST_ANNOTATORS, d->comparisons, active);
+                       "a fit needs %d comparisons by %d annotators; there are %d by %d", FIT_LEAST_COMPARISONS,
+                       FIT_LEAST_ANNOTATORS, d->comparisons, active);
     return 0;
 }
 

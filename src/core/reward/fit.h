@@ -19,6 +19,9 @@
 #include "core/interval.h"
 #include "core/reward/dataset.h"
 
+/* Less is not fitted: ERR_INSUFFICIENT_DATA. Annotators count that have a comparison. */
+enum { FIT_LEAST_COMPARISONS = 10, FIT_LEAST_ANNOTATORS = 2 };
+
 enum { FIT_GROUPS_MAX = 12, FIT_WARNINGS_MAX = 16, FIT_RIDGES_MAX = 16, FIT_CALIBRATION_BINS = 10 };
 
 enum assignment { ASSIGNMENT_SOFT, ASSIGNMENT_HARD };
@@ -156,8 +159,8 @@ struct fit {
     struct fit_model *model; /* what fit_save writes, and the memory behind the pointers above */
 };
 
-/* Fits. ERR_INSUFFICIENT_DATA (fewer than 2 annotators with comparisons, or 10 comparisons), ERR_INVALID_VALUE
- * (options), ERR_CANCELLED, ERR_NUMERICAL, ERR_NO_MEMORY. */
+/* Fits. ERR_INSUFFICIENT_DATA (less than FIT_LEAST_*), ERR_INVALID_VALUE (options), ERR_CANCELLED, ERR_NUMERICAL,
+ * ERR_NO_MEMORY. */
 int fit_run(const struct dataset *ds, const struct fit_options *options, struct fit **ret, struct err *err);
 void fit_free(struct fit *f);
 

@@ -1,8 +1,14 @@
--- The responses that the comparisons of project $1 compare, by item; the prompt stands in an item's first row only.
-WITH used AS (
-    SELECT response_a AS id FROM comparison WHERE project_id = $1 AND outcome <> 'skip'
+-- The responses that the comparisons of project $1 compare that count, neither skipped nor undone, by item; the prompt
+-- stands in an item's first row only.
+WITH counting AS (
+    SELECT c.item_id, c.response_a, c.response_b
+    FROM comparison c
+    WHERE c.project_id = $1 AND c.outcome <> 'skip'
+      AND NOT EXISTS (SELECT FROM retraction r WHERE r.project_id = $1 AND r.comparison_id = c.id)
+), used AS (
+    SELECT item_id, response_a AS id FROM counting
     UNION
-    SELECT response_b FROM comparison WHERE project_id = $1 AND outcome <> 'skip'
+    SELECT item_id, response_b FROM counting
 )
 SELECT r.id, r.text, r.policy, lag(i.id) OVER by_item IS DISTINCT FROM i.id AS first,
        CASE WHEN lag(i.id) OVER by_item IS NOT DISTINCT FROM i.id THEN NULL
@@ -10,6 +16,8 @@ SELECT r.id, r.text, r.policy, lag(i.id) OVER by_item IS DISTINCT FROM i.id AS f
             THEN (SELECT coalesce(string_agg(m.message ->> 'content', E'\n' ORDER BY m.place), '')
                   FROM json_array_elements(i.prompt::json) WITH ORDINALITY AS m (message, place))
             ELSE i.prompt END
-FROM used JOIN response r ON r.id = used.id JOIN item i ON i.id = r.item_id
+FROM used
+JOIN item i ON i.project_id = $1 AND i.id = used.item_id
+JOIN response r ON r.item_id = used.item_id AND r.id = used.id
 WINDOW by_item AS (ORDER BY i.id, r.id)
 ORDER BY i.id, r.id
