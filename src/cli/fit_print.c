@@ -210,7 +210,7 @@ void fit_print_json(struct buf *out, const struct fit *f, char *const *name)
     json_groups(out, f);
     json_annotators(out, f, name);
     member_accuracy(out, "held_out", &f->accuracy);
-    member_text(out, "held_out_by", f->fold_unit);
+    member_text(out, "fold_unit", f->fold_unit);
     json_calibration(out, f);
     member_real(out, "ridge", f->ridge);
     member_real(out, "ridge_single", f->ridge_pooled);

@@ -39,7 +39,7 @@ static const struct json_field fields[] = {
                                        .most = 1000000, .about = "Annotators with fewer comparisons are unassigned."),
     [FIT_PERMUTATIONS] = JSON_FIELD(INT, struct fit_settings, permutations, "permutations", .least = 0, .most = 10000,
                                     .about = "Permutations of annotator ids in the test for more than one group; "
-                                             "0: no test."),
+                                             "0: no test. As many as the significance needs: 19 for 0.05."),
     [FIT_SIGNIFICANCE] = JSON_FIELD(REAL, struct fit_settings, significance, "significance", .low = 0.001, .high = 0.5,
                                     .about = "p-value that more than one group needs."),
     [FIT_FOLDS] = JSON_FIELD(INT, struct fit_settings, folds, "folds", .least = 2, .most = 20,
@@ -56,6 +56,20 @@ static const struct json_field fields[] = {
 const struct json_shape fit_settings_shape =
     JSON_SHAPE(struct fit_settings, fields, "FitOptions", "Options of a fit; what is not given keeps its default.");
 
+/* The least p-value is 1 / (1 + permutations): a test that cannot be passed is no test. */
+static int check_permutations(const struct fit_settings *s, const char *pointer, struct err *err)
+{
+    char at[64];
+    bool given = json_given(&s->seen, FIT_PERMUTATIONS);
+    double significance = json_given(&s->seen, FIT_SIGNIFICANCE) ? s->significance : FIT_OPTIONS_SIGNIFICANCE;
+    int64_t permutations = given ? s->permutations : FIT_OPTIONS_PERMUTATIONS;
+    if (s->k > 0 || permutations == 0 || 1.0 / (1 + (double)permutations) <= significance)
+        return 0;
+    snprintf(at, sizeof at, "%s%s", pointer, given ? "/permutations" : "/significance");
+    return err_at(err, ERR_INVALID_VALUE, at, "%lld permutations cannot reach a significance of %g",
+                  (long long)permutations, significance);
+}
+
 int fit_settings_check(const struct fit_settings *s, const char *pointer, struct err *err)
 {
     char at[64];
@@ -68,6 +82,8 @@ int fit_settings_check(const struct fit_settings *s, const char *pointer, struct
         snprintf(at, sizeof at, "%s/ridge", pointer);
         return err_at(err, ERR_INVALID_VALUE, at, "ridge must be 0 or from 1e-6 to 1e9");
     }
+    if (check_permutations(s, pointer, err) < 0)
+        return -1;
     const double *grid = s->ridge_grid.items;
     for (size_t i = 1; i < s->ridge_grid.count; i++) {
         if (grid[i] > grid[i - 1])

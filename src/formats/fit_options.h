@@ -10,6 +10,10 @@
 
 #include "base/json.h"
 
+/* Two defaults of the engine, for a check that needs both members when only one was given. */
+#define FIT_OPTIONS_SIGNIFICANCE 0.05
+enum { FIT_OPTIONS_PERMUTATIONS = 19 };
+
 enum { FIT_OPTIONS_GRID_MAX = 16 };
 
 struct fit_settings {
@@ -41,8 +45,8 @@ extern const char *const fit_settings_ties[];        /* "davidson", "half", NULL
 extern const char *const fit_settings_fold_units[];  /* "item", "pair", NULL */
 extern const struct json_shape fit_settings_shape;   /* to embed it in the shape of a body */
 
-/* What no table of ranges says: k and k_max, an ascending grid. ERR_INVALID_VALUE with a pointer below `pointer` (""
- * for a document of its own). To be called after reading. */
+/* What no table of ranges says: k and k_max, permutations and significance, an ascending grid. ERR_INVALID_VALUE with a
+ * pointer below `pointer` ("" for a document of its own). To be called after reading. */
 int fit_settings_check(const struct fit_settings *s, const char *pointer, struct err *err);
 
 /* Reads and checks a document; the text is changed and must outlive *ret, text[length] is '\0'. */

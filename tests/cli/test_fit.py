@@ -76,7 +76,7 @@ def test_elementary_and_expert_are_told_apart():
 def test_convincing_arguments_are_predicted(unit, least):
     """New topics by style and words of no topic; new judgements of known topics better than that."""
     fit = fitted("--k", 1, "--ridge", 100, "--fold-unit", unit, pairs_of("ukpconvarg1"))
-    assert fit["held_out_by"] == unit
+    assert fit["fold_unit"] == unit
     assert fit["held_out"]["single"]["accuracy"] >= least
 
 
@@ -117,7 +117,7 @@ def test_few_items_are_held_out_by_pair():
     row = '{{"annotator": "h{}", "prompt": "one", "chosen": "long text {}", "rejected": "no {}"}}\n'
     lines = "".join(row.format(i % 4, i, i) for i in range(40))
     fit = fitted("--k-max", 2, "-", stdin=lines.encode())
-    assert fit["held_out_by"] == "pair"
+    assert fit["fold_unit"] == "pair"
 
 
 @pytest.mark.parametrize("line, word", [

@@ -26,6 +26,7 @@ static void what_is_not_given_keeps_the_default(void **state)
     assert_int_equal(read_text("{}", &s), 0);
     assert_int_equal(settings_apply(&s, 3, &got, &buckets, &err), 0);
     assert_memory_equal(&expected, &got, sizeof got);
+    assert_true(expected.significance == FIT_OPTIONS_SIGNIFICANCE && expected.permutations == FIT_OPTIONS_PERMUTATIONS);
     assert_int_equal(buckets, 0);
 }
 
@@ -75,6 +76,9 @@ static void refusals_point_at_the_member(void **state)
         {"{\"ridge_grid\": []}", "/ridge_grid", ERR_INVALID_VALUE},
         {"{\"assignment\": \"medium\"}", "/assignment", ERR_INVALID_VALUE},
         {"{\"significance\": 0.9}", "/significance", ERR_INVALID_VALUE},
+        {"{\"significance\": 0.01}", "/significance", ERR_INVALID_VALUE},
+        {"{\"permutations\": 18}", "/permutations", ERR_INVALID_VALUE},
+        {"{\"permutations\": 98, \"significance\": 0.01}", "/permutations", ERR_INVALID_VALUE},
     };
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         struct fit_settings s;
