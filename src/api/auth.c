@@ -21,7 +21,10 @@ struct tokens {
     size_t count;
     int64_t per_minute;
     atomic_bool ready;
+    atomic_llong loaded_ns; /* when the loading of the set began */
 };
+
+enum { REFRESH_PAUSE_NS = 100000000 };
 
 struct tokens *tokens_new(int64_t requests_per_minute)
 {
@@ -68,6 +71,7 @@ int tokens_reload(struct tokens *t, struct pool *pool, struct err *err)
 {
     struct token *set;
     size_t count;
+    int64_t began_ns = clock_mono_ns();
     if (token_load(pool, &set, &count, err) < 0)
         return -1;
     struct tally *tallies = mem_zeroed(count + 1, sizeof *tallies);
@@ -86,9 +90,18 @@ int tokens_reload(struct tokens *t, struct pool *pool, struct err *err)
     t->set = set;
     t->tallies = tallies;
     t->count = count;
+    atomic_store(&t->loaded_ns, began_ns);
     atomic_store(&t->ready, true);
     pthread_rwlock_unlock(&t->lock);
     return 0;
+}
+
+int tokens_refresh(struct tokens *t, struct pool *pool, int64_t since_ns, struct err *err)
+{
+    int64_t loaded_ns = atomic_load(&t->loaded_ns);
+    if (loaded_ns >= since_ns || clock_mono_ns() - loaded_ns < REFRESH_PAUSE_NS)
+        return 0;
+    return tokens_reload(t, pool, err);
 }
 
 /* Counts one request of the token at `at`; the minute is the monotonic clock's. */
@@ -140,7 +153,10 @@ int tokens_check(struct tokens *t, const char *header, struct principal *ret, st
     pthread_rwlock_rdlock(&t->lock);
     int status = check_hash(t, hash, ret, err);
     pthread_rwlock_unlock(&t->lock);
-    if (status < 0 && !token_well_formed(text))
+    if (status == 0 || err->code != ERR_UNAUTHENTICATED)
+        return status;
+    ret->unheard_of = token_well_formed(text);
+    if (!ret->unheard_of)
         err_set(err, ERR_UNAUTHENTICATED, "the token is cut short or mistyped: its checksum does not fit");
-    return status;
+    return -1;
 }

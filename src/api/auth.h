@@ -1,8 +1,8 @@
 /* auth: who makes a request, and what that token may do; answered from memory.
  *
  * All live tokens are kept, by their SHA-256, and loaded again when the database says that they changed. A token is
- * found by its hash and compared in constant time. It refuses to ask the database about a token: one that is unknown
- * here is unknown.
+ * found by its hash and compared in constant time. Its news may travel slower than its owner: before a well-formed token
+ * is refused as unknown, the caller has the set loaded once more (tokens_refresh).
  *
  * Thread rule: every function from any thread. */
 #ifndef EGALIGN_API_AUTH_H
@@ -19,7 +19,8 @@ struct pool;
 struct tokens;
 
 struct principal {
-    bool known; /* else nobody: a public operation */
+    bool known;      /* else nobody: a public operation */
+    bool unheard_of; /* a well-formed token that is not in the set */
     struct uuid token;
     enum role role;
     bool scoped;         /* the token opens one project only */
@@ -34,6 +35,10 @@ void tokens_free(struct tokens *t);
 
 /* Replaces the set by what the database has. */
 int tokens_reload(struct tokens *t, struct pool *pool, struct err *err);
+
+/* As tokens_reload, unless that was done since `since_ns` (clock_mono_ns), or within a tenth of a second: senders of
+ * invented tokens must not keep the database busy. Waits for the database: not on an HTTP thread. */
+int tokens_refresh(struct tokens *t, struct pool *pool, int64_t since_ns, struct err *err);
 
 /* Whether a set has been loaded. */
 bool tokens_ready(const struct tokens *t);

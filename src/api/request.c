@@ -218,6 +218,28 @@ static enum MHD_Result refuse(struct request *r, const struct err *err)
     return MHD_YES;
 }
 
+/* A task of the readers: a token that was made a moment ago may be in the database and not yet in memory. */
+static void look_for_token(struct task *task)
+{
+    struct request *r = (struct request *)task;
+    struct err err;
+    r->look_failed = tokens_refresh(r->api->tokens, r->api->pool, r->started_ns, &err) < 0;
+    MHD_resume_connection(r->connection); /* the header section is looked at once more */
+}
+
+static enum MHD_Result look_again(struct request *r)
+{
+    r->looked_again = true;
+    r->phase = REQUEST_HEAD;
+    r->task.run = look_for_token;
+    request_suspend(r);
+    if (!executor_submit(r->api->readers, &r->task)) {
+        r->look_failed = true;
+        MHD_resume_connection(r->connection);
+    }
+    return MHD_YES;
+}
+
 static enum MHD_Result take_head(struct request *r, const char *method, const char *version)
 {
     struct err err = {0};
@@ -226,6 +248,10 @@ static enum MHD_Result take_head(struct request *r, const char *method, const ch
     if (!r->method)
         return MHD_NO;
     int admitted = admit(r, version, &err);
+    if (admitted < 0 && r->who.unheard_of && !r->looked_again)
+        return look_again(r);
+    if (admitted < 0 && r->who.unheard_of && r->look_failed)
+        err_set(&err, ERR_DATABASE_DOWN, "this token is not known here yet, and the database does not answer");
     if (admitted < 0)
         return refuse(r, &err);
     if (admitted > 0)

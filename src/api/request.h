@@ -49,6 +49,7 @@ struct request {
     struct route_match match;
     const struct route *route; /* NULL until known */
     struct principal who;
+    bool looked_again, look_failed; /* for a token that was not known; the database did not answer */
     bool has_project;
     struct uuid project; /* of the path, when has_project */
     struct buf body;

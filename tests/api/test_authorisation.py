@@ -1,8 +1,10 @@
 """Every operation of the document with every kind of token: 401, 403 and 404 where they belong, and nowhere else."""
 import json
+import subprocess
 import uuid
 
 import pytest
+import requests
 
 from service import problem
 from tokens import token_of
@@ -100,3 +102,14 @@ def test_tokens_are_not_in_the_log_nor_in_the_database(shared, world, cluster):
     assert "GET /v1/projects" in log and secret not in log and "cursor=" not in log
     rows = json.dumps(cluster.sql("SELECT t::text FROM token t", shared.daemon.database.rsplit("dbname=", 1)[1]))
     assert world["admin"][:6] in rows and secret not in rows
+
+
+def test_a_token_works_the_moment_it_is_made(start_daemon, cluster, migrated_template, program):
+    """The command line makes it behind the daemon's back; who has it may be faster than the news of it."""
+    daemon = start_daemon(cluster.create(migrated_template)).ready()
+    for _ in range(5):
+        made = subprocess.run([program, "token", "create", "--role", "viewer", "--database-url", daemon.database],
+                              check=True, capture_output=True, text=True, timeout=60).stdout.strip()
+        reply = requests.get(daemon.url + "/v1/projects", headers={"Authorization": f"Bearer {made}"}, timeout=30)
+        assert reply.status_code == 200, reply.text
+    assert daemon.stop() == 0
