@@ -16,7 +16,8 @@
 
 #define SECOND INT64_C(1000000000)
 
-enum { CONNECT_MS = 10000, WORK_MS = 600000, PUBLISH_TRIES = 10 };
+/* TELL: the fit waits meanwhile, and what is not told now is told next time. */
+enum { CONNECT_MS = 10000, TELL_MS = 5000, WORK_MS = 600000, PUBLISH_TRIES = 10 };
 
 /* How much of a job is not the engine's: reading before it, publishing after it. */
 #define SHARE_READ 0.05
@@ -52,15 +53,17 @@ int refit_connect(const char *conninfo, struct pg **ret, struct err *err)
 
 /* ---- telling how far it is ---- */
 
-static bool connected(struct refit *r)
+/* Whether there is a connection, made anew if need be, for work of at most `ms`. */
+static bool connected(struct refit *r, int64_t ms)
 {
-    if (r->pg && pg_alive(r->pg)) {
-        pg_set_deadline(r->pg, pg_deadline(WORK_MS));
-        return true;
+    if (r->pg && !pg_alive(r->pg)) {
+        pg_close(r->pg);
+        r->pg = NULL;
     }
-    pg_close(r->pg);
-    r->pg = NULL;
-    return refit_connect(r->options->conninfo, &r->pg, NULL) == 0;
+    if (!r->pg && refit_connect(r->options->conninfo, &r->pg, NULL) < 0)
+        return false;
+    pg_set_deadline(r->pg, pg_deadline(ms));
+    return true;
 }
 
 /* Writes the stage, at most once a second unless it is `important`. Only a lost lease matters: the rest is told next
@@ -72,14 +75,14 @@ static void tell(struct refit *r, const char *stage, double share, const char *m
     if (!important && now - r->told_at < SECOND)
         return;
     r->told_at = now;
-    if (connected(r) && job_progress(r->pg, r->lease, stage, share, metrics, &e) < 0)
+    if (connected(r, TELL_MS) && job_progress(r->pg, r->lease, stage, share, metrics, &e) < 0)
         r->lost |= e.code == ERR_LEASE_LOST;
 }
 
 static void say(struct refit *r, const char *level, const char *message)
 {
     struct err e = {0};
-    if (connected(r) && job_say(r->pg, r->lease, level, message, &e) < 0)
+    if (connected(r, TELL_MS) && job_say(r->pg, r->lease, level, message, &e) < 0)
         r->lost |= e.code == ERR_LEASE_LOST;
 }
 
@@ -119,6 +122,8 @@ static int read_data(struct refit *r, struct err *err)
 {
     char line[160];
     tell(r, "reading", 0, "{}", true);
+    if (!connected(r, WORK_MS))
+        return err_set(err, ERR_DATABASE_DOWN, "the database does not answer, so the comparisons cannot be read");
     if (loaded_read(r->pg, &r->lease->project, r->buckets, &r->loaded, err) < 0 ||
         fit_begun(r->pg, r->lease, &r->loaded.data, err) < 0)
         return -1;
@@ -152,7 +157,7 @@ static int compute(struct refit *r, struct err *err)
 /* Once; what was rendered is rendered again when it must be repeated, because the fit before may have changed. */
 static int publish_once(struct refit *r, struct err *err)
 {
-    if (!connected(r))
+    if (!connected(r, WORK_MS))
         return err_set(err, ERR_DATABASE_DOWN, "the database does not answer, so the fit cannot be published");
     struct publication_input in = {
         .project = r->lease->project_name,

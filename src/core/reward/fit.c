@@ -140,7 +140,7 @@ static int fit_all(struct study *st, struct fit *f, struct mixture **ret_pooled,
         warn(f, "%d of %d groups had fewer than %g annotators and were dropped.", m->dropped, f->k,
              st->o->min_group_size);
     if (!m->converged)
-        warn(f, "EM had not converged after %d iterations.", st->o->iterations);
+        warn(f, "EM had not converged when it was stopped after %d iterations.", m->iterations);
     f->k = m->k;
     return sort_groups(m, err) < 0 ? -1 : study_task_done(st, err);
 }
