@@ -11,7 +11,7 @@ B       := build/$(FLAVOUR)
 VERSION := 0.1.0
 REVISION := $(shell git describe --always --dirty 2>/dev/null || echo unknown)
 
-PACKAGES := libmicrohttpd jansson libpq openblas libcurl zlib libpcre2-8
+PACKAGES := libmicrohttpd jansson libpq openblas zlib libpcre2-8
 CC       ?= cc
 WARNINGS := -Wall -Wextra -Werror -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wpointer-arith -Wwrite-strings \
             -Wvla -Wformat=2 -Wimplicit-fallthrough

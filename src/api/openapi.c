@@ -22,10 +22,9 @@ static void open_member(struct buf *out, const char *key, char bracket)
     json_open(out, bracket);
 }
 
-/* {"application/json": {"schema": {"$ref": ...}}}; several schemas are separated by '/'. */
-static void put_content(struct buf *out, const char *media, const char *schema)
+/* "application/json": {"schema": {"$ref": ...}}; several schemas are separated by '/'. */
+static void put_media(struct buf *out, const char *media, const char *schema)
 {
-    open_member(out, "content", '{');
     open_member(out, media, '{');
     open_member(out, "schema", '{');
     if (schema) {
@@ -48,20 +47,39 @@ static void put_content(struct buf *out, const char *media, const char *schema)
     }
     json_close(out, '}');
     json_close(out, '}');
+}
+
+/* NDJSON is of any schema, for a schema cannot describe lines; `about` says of what, `example` (may be NULL) shows one.
+ */
+static void put_ndjson(struct buf *out, const char *about, const char *example)
+{
+    open_member(out, "application/x-ndjson", '{');
+    open_member(out, "schema", '{');
+    put(out, "type", "string");
+    put(out, "description", about);
+    json_close(out, '}');
+    if (example)
+        put(out, "example", example);
     json_close(out, '}');
 }
 
-static void put_answer(struct buf *out, const char *status, const char *schema, const char *about)
+/* `schema` is the name of one, or of several, or a media type, or "" for no body. */
+static void put_answer(struct buf *out, const char *status, const char *schema, const char *about, bool followed)
 {
     open_member(out, status, '{');
     put(out, "description", about);
-    bool media = schema && islower((unsigned char)*schema);
-    if (schema && strcmp(schema, "*/*") == 0)
-        media = true;
-    if (media)
-        put_content(out, schema, NULL);
-    else if (schema && *schema)
-        put_content(out, strcmp(schema, "Problem") == 0 ? "application/problem+json" : "application/json", schema);
+    if (*schema) {
+        bool media = islower((unsigned char)*schema) || strcmp(schema, "*/*") == 0;
+        bool problem = strcmp(schema, "Problem") == 0;
+        open_member(out, "content", '{');
+        if (media)
+            put_media(out, schema, NULL);
+        else
+            put_media(out, problem ? "application/problem+json" : "application/json", schema);
+        if (followed)
+            put_ndjson(out, "With `follow=true`: an element of the page a line, and now and then a blank one.", NULL);
+        json_close(out, '}');
+    }
     json_close(out, '}');
 }
 
@@ -78,7 +96,7 @@ static void put_error(struct buf *out, const struct route *r, bool applies, int 
     char text[8];
     snprintf(text, sizeof text, "%d", status);
     if (applies && !has_answer(r, status))
-        put_answer(out, text, "Problem", about);
+        put_answer(out, text, "Problem", about, false);
 }
 
 static void put_answers(struct buf *out, const struct route *r)
@@ -87,11 +105,11 @@ static void put_answers(struct buf *out, const struct route *r)
     open_member(out, "responses", '{');
     for (int i = 0; i < ROUTE_ANSWERS && r->answers[i].status; i++) {
         snprintf(text, sizeof text, "%d", r->answers[i].status);
-        put_answer(out, text, r->answers[i].schema, r->answers[i].about);
+        put_answer(out, text, r->answers[i].schema, r->answers[i].about, i == 0 && r->flags & ROUTE_FOLLOWED);
     }
     bool bearer = r->role != ROUTE_PUBLIC;
     if (r->flags & ROUTE_CONDITIONAL)
-        put_answer(out, "304", "", "Unchanged: the ETag is the one that the client has.");
+        put_answer(out, "304", "", "Unchanged: the ETag is the one that the client has.", false);
     put_error(out, r, true, 400, "The query, a header or the syntax of the body is not acceptable.");
     put_error(out, r, bearer, 401, "A valid token is needed.");
     put_error(out, r, r->role > ROLE_ANNOTATOR, 403, "The token's role is too low.");
@@ -101,7 +119,7 @@ static void put_answers(struct buf *out, const struct route *r)
     put_error(out, r, r->body, 422, "A member is missing, unknown or not acceptable.");
     put_error(out, r, bearer, 429, "The token has made too many requests.");
     put_error(out, r, bearer, 503, "The database does not answer, or too much is queued; see Retry-After.");
-    put_answer(out, "default", "Problem", "Anything else that went wrong.");
+    put_answer(out, "default", "Problem", "Anything else that went wrong.", false);
     json_close(out, '}');
 }
 
@@ -187,14 +205,8 @@ static void put_body(struct buf *out, const struct route *r, const struct json_l
     json_key(out, "example");
     json_put_raw(out, str_of(r->example));
     json_close(out, '}');
-    if (r->flags & ROUTE_NDJSON) {
-        open_member(out, "application/x-ndjson", '{');
-        open_member(out, "schema", '{');
-        put(out, "type", "string");
-        put(out, "description", "One document of the JSON form a line.");
-        json_close(out, '}');
-        json_close(out, '}');
-    }
+    if (r->flags & ROUTE_NDJSON)
+        put_ndjson(out, "One document of the JSON form a line.", r->example);
     json_close(out, '}');
     json_close(out, '}');
     out->failed |= schema.failed;

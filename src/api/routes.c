@@ -142,7 +142,8 @@ const struct route routes[] = {
      .summary = "Queue a failed or cancelled job again.",
      ANSWERS({202, "Job", "It is queued."}, {409, "Problem", "It is neither failed nor cancelled."}),
      .handle = on_job_retry},
-    {"GET", PROJECT "/jobs/{job}/log", "getJobLog", ROLE_VIEWER, .query = log_query, .summary = "What a job said.",
+    {"GET", PROJECT "/jobs/{job}/log", "getJobLog", ROLE_VIEWER, ROUTE_FOLLOWED, .query = log_query,
+     .summary = "What a job said.",
      ANSWERS({200, "LogPage", "A page; with `follow=true` a stream of lines."}), .handle = on_job_log},
 
     {"POST", "/v1/tokens", "createToken", ROLE_ADMIN, .body = &token_body_shape,

@@ -2,7 +2,7 @@
  *
  * Group commit by natural batching: while a writer commits one group, new entries queue; then it takes everything that
  * waits (at most group_rows) and commits that with one round trip. There is no timed window: waiting for company only
- * costs (SERVICE.md A2). Texts are stored once; what this process has seen committed (store/known.h) is not sent again.
+ * costs. Texts are stored once; what this process has seen committed (store/known.h) is not sent again.
  *
  * Each entry succeeds or fails alone: unknown references, conflicts and data that PostgreSQL refuses (the group is
  * halved until the bad row stands alone) touch nobody else. A frozen or lost database answers every entry with
