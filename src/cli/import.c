@@ -3,17 +3,14 @@
 
 #include <stdio.h>
 #include <string.h>
-#include <unistd.h>
-#include <zlib.h>
 
 #include "base/buf.h"
 #include "base/config.h"
 #include "base/json_text.h"
-#include "base/mem.h"
-#include "base/ndjson.h"
 #include "cli/arguments.h"
 #include "cli/progress.h"
 #include "formats/format.h"
+#include "formats/lines.h"
 #include "store/ingest.h"
 #include "store/ingest_batch.h"
 #include "store/judgement.h"
@@ -31,7 +28,7 @@ static const char usage[] =
     "  --anonymous        lines name no annotator: all are one person's, so no groups can be found\n"
     "  --json             print the summary as JSON\n";
 
-enum { CHUNK = 1 << 16, ERRORS_SHOWN = 20, BATCH_DEADLINE_MS = 60000 };
+enum { ERRORS_SHOWN = 20, BATCH_DEADLINE_MS = 60000 };
 
 struct import {
     const struct config *config;
@@ -46,9 +43,7 @@ struct import {
     struct ingest_batch *batch;
     struct ingest_report report;
     struct arena arena; /* of one line */
-    gzFile in;
-    char *chunk;
-    struct ndjson lines;
+    struct lines *lines;
     struct progress progress;
 };
 
@@ -76,15 +71,8 @@ static int check(struct import *im, struct err *err)
 
 static int open_file(struct import *im, struct err *err)
 {
-    im->lines.max_line = (size_t)im->config->max_batch_line_bytes;
-    im->chunk = mem_alloc(CHUNK);
-    if (!im->chunk)
-        return err_memory(err);
-    if (strcmp(im->file, "-") == 0)
-        im->in = gzdopen(dup(STDIN_FILENO), "rb");
-    else
-        im->in = gzopen(im->file, "rb");
-    return im->in ? 0 : err_errno(err, "%s", im->file);
+    im->lines = lines_open(im->file, (size_t)im->config->max_batch_line_bytes, err);
+    return im->lines ? 0 : err_wrap(err, "%s", im->file);
 }
 
 static int find_project(struct import *im, struct err *err)
@@ -143,36 +131,27 @@ static int take_line(struct import *im, const struct ndjson_line *line, struct e
     return result;
 }
 
-/* The lines that are whole. A line that cannot be cut ends the import. */
-static int take_lines(struct import *im, struct err *err)
+static void show_progress(struct import *im, long line)
+{
+    int64_t size = lines_size(im->lines), offset = lines_offset(im->lines);
+    if (size > 0)
+        progress_show(&im->progress, "reading %3d %%, %ld lines", (int)(100 * offset / size), line);
+    else
+        progress_show(&im->progress, "reading, %ld lines", line);
+}
+
+/* A file that cannot be read on, or a line that cannot be cut, ends the import. */
+static int read_all(struct import *im, struct err *err)
 {
     struct ndjson_line line;
     int got;
-    while ((got = ndjson_next(&im->lines, &line, err)) > 0)
+    while ((got = lines_next(im->lines, &line, err)) > 0) {
         if (take_line(im, &line, err) < 0)
             return -1;
-    if (got < 0)
-        return err_wrap(err, "line %ld", err->line);
-    progress_show(&im->progress, "%ld lines read, %.1f MB", im->lines.line, (double)gzoffset(im->in) / 1e6);
-    return 0;
-}
-
-static int read_all(struct import *im, struct err *err)
-{
-    int got, failure;
-    while ((got = gzread(im->in, im->chunk, CHUNK)) > 0) {
-        ndjson_feed(&im->lines, im->chunk, (size_t)got);
-        if (take_lines(im, err) < 0)
-            return -1;
+        show_progress(im, line.number);
     }
-    const char *what = gzerror(im->in, &failure);
-    if (failure == Z_ERRNO)
-        return err_errno(err, "%s", im->file);
-    if (failure != Z_OK && failure != Z_STREAM_END)
-        return err_set(err, ERR_BAD_FILE, "%s", what); /* the library names the file */
-    ndjson_end(&im->lines);
-    if (take_lines(im, err) < 0)
-        return -1;
+    if (got < 0)
+        return err->line > 0 ? err_wrap(err, "%s, line %ld", im->file, err->line) : err_wrap(err, "%s", im->file);
     return ingest_batch_finish(im->batch, &im->report, err);
 }
 
@@ -236,10 +215,7 @@ static int run(struct import *im, struct err *err)
     ingest_batch_free(im->batch);
     ingest_free(im->ingest);
     pool_free(im->pool);
-    if (im->in)
-        gzclose(im->in);
-    mem_free(im->chunk);
-    ndjson_free(&im->lines);
+    lines_close(im->lines);
     arena_free(&im->arena);
     return result;
 }

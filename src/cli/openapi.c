@@ -25,5 +25,8 @@ int command_openapi(int argc, char **argv)
     bool written =
         !text.failed && fwrite(text.data, 1, text.length, stdout) == text.length && fputc('\n', stdout) != EOF;
     buf_free(&text);
-    return written && fflush(stdout) == 0 ? 0 : 1;
+    if (written && fflush(stdout) == 0)
+        return 0;
+    err_errno(&err, "standard output");
+    return command_failed(argv[0], &err);
 }

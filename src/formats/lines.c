@@ -31,11 +31,11 @@ struct lines *lines_open(const char *path, size_t max_line, struct err *err)
     l->stream.max_line = max_line;
     int fd = strcmp(path, "-") == 0 ? dup(STDIN_FILENO) : open(path, O_RDONLY | O_CLOEXEC);
     if (fd < 0 || fstat(fd, &status) < 0) {
-        err_errno(err, "%s", path);
+        err_errno(err, "the file cannot be opened");
         goto fail;
     }
     if (S_ISDIR(status.st_mode)) {
-        err_set(err, ERR_BAD_FILE, "%s: is a folder", path);
+        err_set(err, ERR_BAD_FILE, "it is a folder");
         goto fail;
     }
     l->size = S_ISREG(status.st_mode) ? (int64_t)status.st_size : -1;
@@ -56,7 +56,9 @@ static int more(struct lines *l, struct err *err)
     int n = gzread(l->file, l->chunk, CHUNK_BYTES), status = Z_OK;
     const char *reason = gzerror(l->file, &status);
     if (n < 0 || (n == 0 && status != Z_OK && status != Z_STREAM_END)) {
-        err_set(err, ERR_BAD_FILE, "the file cannot be read: %s", status == Z_ERRNO ? strerror(errno) : reason);
+        const char *bare = strstr(reason, ">: "); /* the library begins with the number of the descriptor */
+        err_set(err, ERR_BAD_FILE, "the file cannot be read: %s",
+                status == Z_ERRNO ? strerror(errno) : bare ? bare + 3 : reason);
         err->line = l->stream.line;
         return -1;
     }

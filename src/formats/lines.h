@@ -1,7 +1,7 @@
 /* lines: a file or pipe of NDJSON, gzipped or not, line by line in constant memory.
  *
  * "-" is standard input. What is gzipped shows by its first bytes. Limits and line numbers are those of base/ndjson.
- * Thread rule: one file, one thread. */
+ * Errors do not name the file: the caller does. Thread rule: one file, one thread. */
 #ifndef EGALIGN_FORMATS_LINES_H
 #define EGALIGN_FORMATS_LINES_H
 
