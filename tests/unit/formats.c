@@ -147,9 +147,14 @@ static void trl_implicit_finds_the_prompt(void **state)
     (void)state;
     static const char chat[] =
         "{\"chosen\":[{\"role\":\"user\",\"content\":\"p\"},{\"role\":\"assistant\",\"content\":\"x\"}],"
-        "\"rejected\":[{\"role\":\"user\",\"content\":\"p\"},{\"role\":\"assistant\",\"content\":\"x\"}],\"annotator\":"
+        "\"rejected\":[{\"role\":\"user\",\"content\":\"p\"},{\"role\":\"assistant\",\"content\":\"y\"}],\"annotator\":"
         "\"h\"}\n";
     expect_line(FORMAT_TRL_IMPLICIT, chat, FORMAT_TRL_IMPLICIT, chat);
+    /* Two policies that wrote the same: there is nothing to prefer. */
+    expect_line(FORMAT_JSONL,
+                "{\"annotator\":\"h\",\"prompt\":\"p\",\"a\":{\"text\":\"x\",\"policy\":\"m\"},\"b\":{\"text\":\"x\"},"
+                "\"outcome\":\"a\"}",
+                FORMAT_TRL_IMPLICIT, NULL);
     /* The first bytes of these two letters are the same, the letters are not; the space goes to the answers. */
     expect_line(
         FORMAT_TRL_IMPLICIT, "{\"chosen\":\"Sky: \xc3\xa9t\",\"rejected\":\"Sky: \xc3\xa8z\",\"annotator\":\"h\"}",
