@@ -1,8 +1,8 @@
 /* auth: who makes a request, and what that token may do; answered from memory.
  *
  * All live tokens are kept, by their SHA-256, and loaded again when the database says that they changed. A token is
- * found by its hash and compared in constant time. Its news may travel slower than its owner: before a well-formed token
- * is refused as unknown, the caller has the set loaded once more (tokens_refresh).
+ * found by its hash and compared in constant time. Its news may travel slower than its owner: before a well-formed
+ * token is refused as unknown, the caller has the set loaded once more (tokens_refresh).
  *
  * Thread rule: every function from any thread. */
 #ifndef EGALIGN_API_AUTH_H

@@ -11,9 +11,13 @@
 void progress_show(struct progress *p, const char *format, ...)
 {
     int64_t now = clock_mono_ns();
-    if (now - p->shown_at < INTERVAL_NS || !isatty(STDERR_FILENO))
+    if (p->due_ns && now < p->due_ns)
         return;
-    p->shown_at = now;
+    bool first = p->due_ns == 0;
+    p->due_ns = now + INTERVAL_NS;
+    if (first || !isatty(STDERR_FILENO))
+        return;
+    p->shown = true;
     va_list args;
     va_start(args, format);
     fputs("\r\033[K", stderr);
@@ -23,7 +27,7 @@ void progress_show(struct progress *p, const char *format, ...)
 
 void progress_end(struct progress *p)
 {
-    if (p->shown_at)
+    if (p->shown)
         fputs("\r\033[K", stderr);
-    p->shown_at = 0;
+    p->shown = false;
 }
