@@ -24,7 +24,7 @@ static void stream(struct ingest *ingest, long lines)
     struct ingest_report report;
     assert_int_equal(ingest_batch_open(ingest, false, 10, &batch, &f.err), 0);
     for (long line = 1; line <= lines; line++) {
-        char name[32], prompt[32];
+        char name[32], prompt[64];
         snprintf(name, sizeof name, "person %ld", line % 50);
         snprintf(prompt, sizeof prompt, "prompt %ld of %ld", line % 100, lines);
         struct record r = record_of(name, prompt);
