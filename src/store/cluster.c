@@ -22,6 +22,7 @@ enum {
     BACKOFF_LEAST_MS = 100,
     BACKOFF_MOST_MS = 5000,
     STEP_MS = 10,
+    FIND_MS = 3000, /* that cluster_find waits for a database that is starting */
     STOP_MS = 10000,
     ORPHAN_MS = 30000
 };
@@ -443,9 +444,13 @@ void cluster_stop(struct cluster *c)
 
 /* ---- finding ---- */
 
+/* The daemon may be ready to serve a moment before it says how to connect, so a missing file is waited for. */
 static int read_conninfo(const char *path, char *text, size_t room, struct err *err)
 {
-    FILE *file = fopen(path, "re");
+    int64_t give_up_ns = clock_mono_ns() + FIND_MS * INT64_C(1000000);
+    FILE *file;
+    while (!(file = fopen(path, "re")) && errno == ENOENT && clock_mono_ns() < give_up_ns)
+        clock_sleep_ns(20 * INT64_C(1000000));
     if (!file)
         return err_set(err, ERR_DATABASE_DOWN, "the database of %s is not ready yet", path);
     size_t n = fread(text, 1, room - 1, file);

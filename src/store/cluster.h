@@ -51,7 +51,7 @@ pid_t cluster_pid(const struct cluster *c);
 void cluster_stop(struct cluster *c);
 
 /* For other processes of the same machine: the connection string of the cluster that some daemon supervises in the data
- * directory of `config`. ERR_DATABASE_DOWN when none does, or when it is not ready yet. */
+ * directory of `config`. Waits a few seconds for one that is starting. ERR_DATABASE_DOWN when there is none. */
 int cluster_find(const struct config *config, char *conninfo, size_t room, struct err *err);
 
 #endif

@@ -20,7 +20,9 @@ def own(start_daemon, program):
     """A service with a private cluster, which may be frozen and killed."""
     daemon = start_daemon(None)
     daemon.ready()
-    conninfo = (daemon.folder / "data" / "conninfo").read_text().strip()
+    file = daemon.folder / "data" / "conninfo"
+    daemon.wait(file.exists, "its database's address")  # which is told a moment after readiness
+    conninfo = file.read_text().strip()
     service = Service(daemon, new_token(conninfo))
     daemon.wait(lambda: service.session.get(daemon.url + "/v1/projects", headers={"Authorization": f"Bearer {service.token}"},
                                             timeout=30).status_code == 200, "the token")

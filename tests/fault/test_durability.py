@@ -82,7 +82,9 @@ class Site:
 
     def stored(self):
         """Each stored comparison's id, as often as it is stored."""
-        conninfo = (pathlib.Path(self.folder) / "data" / "conninfo").read_text().strip()
+        file = pathlib.Path(self.folder) / "data" / "conninfo"
+        self.daemon.wait(file.exists, "its database's address")  # which is told a moment after readiness
+        conninfo = file.read_text().strip()
         connection = psycopg2.connect(conninfo)
         with contextlib.closing(connection), connection.cursor() as cursor:
             cursor.execute("SELECT id::text FROM comparison")
