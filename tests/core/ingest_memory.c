@@ -2,6 +2,13 @@
 #include "unit/test.h"
 #include "unit/ingest_fixture.h"
 
+/* The sanitizers hold freed memory back to catch its use: how much a process has then says nothing. */
+#if defined __SANITIZE_ADDRESS__ || defined __SANITIZE_THREAD__
+enum { KEEPS_FREED_MEMORY = 1 };
+#else
+enum { KEEPS_FREED_MEMORY = 0 };
+#endif
+
 enum { SHORT = 20000, LONG = 200000, MOST_GROWTH_KB = 8192 };
 
 /* Highest resident memory of this process so far, in kB. */
@@ -45,7 +52,8 @@ static void a_long_batch_takes_no_more_memory(void **state)
     long before = peak_kb();
     stream(ingest, LONG);
     assert_true(before > 0);
-    assert_in_range(peak_kb() - before, 0, MOST_GROWTH_KB);
+    if (!KEEPS_FREED_MEMORY)
+        assert_in_range(peak_kb() - before, 0, MOST_GROWTH_KB);
     ingest_free(ingest);
     assert_true(holds("(SELECT count(*) = 220000 FROM comparison)"));
 }
