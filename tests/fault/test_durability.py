@@ -57,6 +57,7 @@ class Site:
         self.program, self.folder, self.options = program, folder, options
         self.start()
         self.token = self.run("token", "create", "--role", "admin").strip()
+        self.daemon.wait(lambda: self.request("GET", "/v1/projects").status_code == 200, "news of the token")
         done = self.request("POST", "/v1/projects", json={"name": "p"})
         assert done.status_code == 201, done.text
 

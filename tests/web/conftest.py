@@ -34,6 +34,7 @@ class Service:
         self.wait(self.is_ready, "the service to be ready")
         self.token = subprocess.run([EGALIGN, "token", "create", "--data-dir", self.data, "--role", "admin", "--name", "t"],
                                     check=True, capture_output=True, text=True).stdout.strip()
+        self.wait(self.knows_token, "news of the token")
 
     def wait(self, condition, what):
         deadline = time.monotonic() + PATIENCE
@@ -47,6 +48,12 @@ class Service:
         try:
             return urllib.request.urlopen(self.url + "/readyz", timeout=5).status == 200
         except OSError:
+            return False
+
+    def knows_token(self):
+        try:
+            return bool(self.call("GET", "/v1/projects"))
+        except urllib.error.HTTPError:
             return False
 
     def call(self, method, path, body=None, kind="application/json"):
