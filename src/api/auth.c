@@ -24,8 +24,6 @@ struct tokens {
     atomic_llong loaded_ns; /* when the loading of the set began */
 };
 
-enum { REFRESH_PAUSE_NS = 100000000 };
-
 struct tokens *tokens_new(int64_t requests_per_minute)
 {
     struct tokens *t = mem_zeroed(1, sizeof *t);
@@ -98,10 +96,7 @@ int tokens_reload(struct tokens *t, struct pool *pool, struct err *err)
 
 int tokens_refresh(struct tokens *t, struct pool *pool, int64_t since_ns, struct err *err)
 {
-    int64_t loaded_ns = atomic_load(&t->loaded_ns);
-    if (loaded_ns >= since_ns || clock_mono_ns() - loaded_ns < REFRESH_PAUSE_NS)
-        return 0;
-    return tokens_reload(t, pool, err);
+    return atomic_load(&t->loaded_ns) >= since_ns ? 0 : tokens_reload(t, pool, err);
 }
 
 /* Counts one request of the token at `at`; the minute is the monotonic clock's. */
