@@ -22,8 +22,8 @@ static struct MHD_Response *take_body(struct reply *r)
         response = r->stream;
         r->stream = NULL;
     } else if (r->status == 304) {
-        /* The library adds "Content-Length: 0". The length of the 200 is what RFC 9110 (8.6) has in mind, but clients that
-         * know no better (wrk, for one) then wait for a body; chunked does the same to Python's. */
+        /* The library adds "Content-Length: 0". The length of the 200 is what RFC 9110 (8.6) has in mind, but clients
+         * that know no better (wrk, for one) then wait for a body; chunked does the same to Python's. */
         response = MHD_create_response_from_buffer(0, NULL, MHD_RESPMEM_PERSISTENT);
     } else if (r->document) {
         response = MHD_create_response_from_buffer_with_free_callback_cls(r->document->length, r->document->bytes,
