@@ -36,8 +36,8 @@ void tokens_free(struct tokens *t);
 /* Replaces the set by what the database has. */
 int tokens_reload(struct tokens *t, struct pool *pool, struct err *err);
 
-/* As tokens_reload, unless that was begun since `since_ns` (clock_mono_ns): one load serves all who wait for it. Waits for
- * the database: not on an HTTP thread. */
+/* As tokens_reload, unless that was begun since `since_ns` (clock_mono_ns): one load serves all who wait for it. Waits
+ * for the database: not on an HTTP thread. */
 int tokens_refresh(struct tokens *t, struct pool *pool, int64_t since_ns, struct err *err);
 
 /* Whether a set has been loaded. */
