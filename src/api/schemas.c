@@ -68,8 +68,8 @@ const struct schema schemas[] = {
      "attempt integer; worker string; started_at time; ended_at time?; reason string?"},
     {"Job", "Work for a worker.",
      "id uuid; project string; kind string; options object; state queued|running|done|failed|cancelled; fit uuid?; "
-     "stage string; progress number; metrics object; error object?; cancel_requested boolean; created_at time; "
-     "started_at time?; finished_at time?; attempts? [Attempt]"},
+     "policy uuid?; evaluation uuid?; stage string; progress number; metrics object; error object?; "
+     "cancel_requested boolean; created_at time; started_at time?; finished_at time?; attempts? [Attempt]"},
     PAGE_OF("JobPage", "Job"),
     {"LogLine", "What a job said.", "line integer; at time; level info|warning|error; message string"},
     {"LogPage", "A part of the log of a job.", "items [LogLine]; next_cursor integer?"},

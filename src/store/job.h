@@ -2,8 +2,8 @@
  *
  * A job is queued, running, and then done, failed or cancelled. A worker claims it and holds it by a lease: a token,
  * and a time by the database's clock that its heartbeats push on. Every write of a worker names the token, so a worker
- * whose lease was given to another can write nothing (ERR_LEASE_LOST). Two fits of one project never run at once.
- * Projects take turns: the one whose last start is longest ago comes first.
+ * whose lease was given to another can write nothing (ERR_LEASE_LOST). Two fits of one project never run at once,
+ * and neither do two training jobs (sft, ppo, rebase). Projects take turns: the one whose last start is longest ago comes first.
  *
  *   queued --claim--> running --job_end--> done | failed | cancelled --retry--> queued
  *                        '--release (crash, lost lease: a failure; the job_attempts-th ends it) --> queued | failed
@@ -30,8 +30,8 @@ struct pool;
 
 /* ---- for the API and the command line: jobs of one project ---- */
 
-/* Appends the job {id, project, kind, options, state, fit, stage, progress, metrics, error, cancel_requested,
- * created_at, started_at, finished_at, attempts: [{attempt, worker, started_at, ended_at, reason}]}. ERR_NOT_FOUND. */
+/* Appends the job {id, project, kind, options, state, fit, policy, evaluation, stage, progress, metrics, error,
+ * cancel_requested, created_at, started_at, finished_at, attempts: [{attempt, worker, started_at, ended_at, reason}]}. ERR_NOT_FOUND. */
 int job_get(struct pool *pool, const struct uuid *project, const struct uuid *job, struct buf *out, struct err *err);
 
 /* Appends a page, newest first; `state` keeps only the jobs in it (NULL: any; must be one of the five names). */

@@ -1,17 +1,21 @@
--- The next job for worker $1, with a lease of $2 seconds: the oldest one of the project whose last start is longest ago.
--- The project's row is taken first, so that two workers do not look into one project at once; job_one_running_fit has
--- the last word.
+-- The next job for worker $1, with a lease of $2 seconds: the oldest one of the project whose last start is longest ago,
+-- among those whose lane is free. The project's row is taken first, so that two workers do not look into one project at
+-- once; job_one_running_in_lane has the last word.
 WITH turn AS (
-    SELECT p.id, p.name, r.id IS NOT NULL AS fitting
-    FROM project p LEFT JOIN job r ON r.project_id = p.id AND r.kind = 'fit' AND r.state = 'running'
-    WHERE EXISTS (SELECT FROM job j WHERE j.project_id = p.id AND j.state = 'queued' AND (j.kind <> 'fit' OR r.id IS NULL))
+    SELECT p.id, p.name, busy.lanes
+    FROM project p
+    CROSS JOIN LATERAL (SELECT coalesce(array_agg(job_lane(r.kind)) FILTER (WHERE job_lane(r.kind) IS NOT NULL), '{}')
+                               AS lanes
+                        FROM job r WHERE r.project_id = p.id AND r.state = 'running') busy
+    WHERE EXISTS (SELECT FROM job j WHERE j.project_id = p.id AND j.state = 'queued'
+                  AND job_lane(j.kind) = ANY (busy.lanes) IS NOT TRUE)
     ORDER BY p.last_job_at NULLS FIRST, p.id
     LIMIT 1
     FOR NO KEY UPDATE OF p SKIP LOCKED
 ), next AS (
     SELECT j.id
     FROM turn JOIN job j ON j.project_id = turn.id
-    WHERE j.state = 'queued' AND (j.kind <> 'fit' OR NOT turn.fitting)
+    WHERE j.state = 'queued' AND job_lane(j.kind) = ANY (turn.lanes) IS NOT TRUE
     ORDER BY j.created_at, j.id
     LIMIT 1
     FOR UPDATE OF j SKIP LOCKED
