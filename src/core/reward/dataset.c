@@ -1,6 +1,7 @@
 #include "core/reward/dataset.h"
 
 #include <math.h>
+#include <string.h>
 
 #include "base/check.h"
 #include "base/mem.h"
@@ -31,6 +32,11 @@ struct dataset *dataset_new_dense(int dimension, struct err *err)
 {
     CHECK(dimension >= 1 && dimension <= 65536);
     return dataset_new(ENCODER_DENSE, 0, dimension, err);
+}
+
+void dataset_name_encoder(struct dataset *ds, const uint8_t digest[32])
+{
+    memcpy(ds->digest, digest, sizeof ds->digest);
 }
 
 void dataset_free(struct dataset *ds)

@@ -10,6 +10,7 @@ enum encoder { ENCODER_HASHED, ENCODER_DENSE };
 struct dataset {
     enum encoder encoder;
     int buckets, dimension;
+    uint8_t digest[32]; /* of what made dense features; zeros: not told */
     struct arena texts; /* the prompts */
     int items, item_room;
     struct str *prompts; /* [items] */

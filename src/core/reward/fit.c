@@ -174,6 +174,7 @@ static int keep_heads(struct study *st, struct fit *f, const struct dataset *ds,
                                      .scale = scale,
                                      .heads = heads,
                                      .pooled = f->pooled};
+    memcpy(f->model->model.digest, ds->digest, sizeof ds->digest);
     for (int u = 0; u < f->k; u++) {
         f->group[u].head = heads + (size_t)u * d;
         f->group[u].weight = m->eta[u];

@@ -10,7 +10,8 @@
 
 static const char MAGIC[8] = {'E', 'G', 'R', 'E', 'W', 'A', 'R', 'D'};
 
-enum { VERSION = 1, WORDS = 7, HEADER = sizeof MAGIC + 4 * WORDS + 8, SUM = 8, DIMENSION_MAX = 1 << 17 };
+/* Version 1 has no digest of the encoder. */
+enum { VERSION = 2, WORDS = 7, DIGEST = 32, HEADER = sizeof MAGIC + 4 * WORDS + 8, SUM = 8, DIMENSION_MAX = 1 << 17 };
 
 static uint64_t checksum(const unsigned char *bytes, size_t n)
 {
@@ -67,6 +68,7 @@ void model_write(const struct model *m, struct buf *out)
     for (int i = 0; i < WORDS; i++)
         put32(out, words[i]);
     put64(out, nu);
+    buf_add(out, m->digest, DIGEST);
     put_floats(out, m->scale, d);
     put_floats(out, m->heads, d * (size_t)m->groups);
     put_floats(out, m->pooled, d);
@@ -74,16 +76,20 @@ void model_write(const struct model *m, struct buf *out)
         put64(out, checksum((const unsigned char *)out->data + start, out->length - start));
 }
 
-/* Checks everything but the sum; fills the numbers. */
-static int read_header(const unsigned char *b, size_t length, struct model *ret, struct err *err)
+/* Checks everything but the sum; fills the numbers. *ret_body is where the floats begin. */
+static int read_header(const unsigned char *b, size_t length, struct model *ret, size_t *ret_body, struct err *err)
 {
     if (length < HEADER + SUM || memcmp(b, MAGIC, sizeof MAGIC) != 0)
         return err_set(err, ERR_BAD_FILE, "this is not a reward model");
     uint32_t words[WORDS];
     for (int i = 0; i < WORDS; i++)
         words[i] = get32(b + sizeof MAGIC + 4 * i);
-    if (words[0] != VERSION)
-        return err_set(err, ERR_BAD_FILE, "the reward model has version %u, this program reads %d", words[0], VERSION);
+    if (words[0] < 1 || words[0] > VERSION)
+        return err_set(err, ERR_BAD_FILE, "the reward model has version %u, this program reads 1 to %d", words[0],
+                       VERSION);
+    *ret_body = HEADER + (words[0] > 1 ? DIGEST : 0);
+    if (length < *ret_body + SUM)
+        return err_set(err, ERR_BAD_FILE, "the reward model is damaged: it ends within its head");
     if (words[1] > ENCODER_DENSE || words[5] < 1 || words[5] > DIMENSION_MAX || words[6] < 1 ||
         words[6] > FIT_GROUPS_MAX)
         return err_set(err, ERR_BAD_FILE, "the reward model is damaged: a number in its head is out of range");
@@ -97,22 +103,24 @@ static int read_header(const unsigned char *b, size_t length, struct model *ret,
                           .dimension = (int)words[5],
                           .groups = (int)words[6]};
     memcpy(&ret->tie_parameter, &nu, sizeof nu);
+    memcpy(ret->digest, b + HEADER, *ret_body - HEADER);
     return 0;
 }
 
 int model_read(const void *bytes, size_t length, struct model *ret, struct err *err)
 {
     const unsigned char *b = bytes;
-    if (read_header(b, length, ret, err) < 0)
+    size_t body = 0;
+    if (read_header(b, length, ret, &body, err) < 0)
         return -1;
     size_t d = (size_t)ret->dimension, floats = d * ((size_t)ret->groups + 2);
-    if (length != HEADER + 4 * floats + SUM || checksum(b, length - SUM) != get64(b + length - SUM))
+    if (length != body + 4 * floats + SUM || checksum(b, length - SUM) != get64(b + length - SUM))
         return err_set(err, ERR_BAD_FILE, "the reward model is damaged: its checksum does not fit");
     ret->block = mem_array(floats, sizeof *ret->block);
     if (!ret->block)
         return err_memory(err);
     for (size_t i = 0; i < floats; i++) {
-        uint32_t bits = get32(b + HEADER + 4 * i);
+        uint32_t bits = get32(b + body + 4 * i);
         memcpy(&ret->block[i], &bits, sizeof bits);
         if (!isfinite(ret->block[i])) {
             model_free(ret);

@@ -12,6 +12,7 @@
 struct model {
     enum encoder encoder;
     int buckets, dimension, groups;
+    uint8_t digest[32];  /* of the language-model encoder; zeros: none, or not told */
     double tie_parameter;
     const float *scale;  /* [dimension] */
     const float *heads;  /* [groups x dimension], for scaled features */

@@ -9,6 +9,7 @@
 struct scorer {
     struct model model;
     double *weights; /* [(groups + 1) x dimension]: heads times scale, the pooled one last */
+    struct scorer_encoder encoder; /* lent; encode is NULL when none is */
 };
 
 int scorer_open(const void *bytes, size_t length, struct scorer **ret, struct err *err)
@@ -64,15 +65,54 @@ void scorer_score_features(const struct scorer *s, const float *features, double
     }
 }
 
-int scorer_score(const struct scorer *s, struct str prompt, struct str response, double *ret, struct err *err)
+bool scorer_needs_encoder(const struct scorer *s, const uint8_t **ret_digest)
 {
-    if (s->model.encoder != ENCODER_HASHED)
-        return err_set(err, ERR_INVALID_VALUE, "this fit scores features of a language model, not texts");
-    float *features = mem_array((size_t)s->model.dimension, sizeof *features);
+    if (ret_digest)
+        *ret_digest = s->model.digest;
+    return s->model.encoder != ENCODER_HASHED;
+}
+
+int scorer_lend_encoder(struct scorer *s, const struct scorer_encoder *encoder, struct err *err)
+{
+    const struct model *m = &s->model;
+    if (m->encoder == ENCODER_HASHED)
+        return err_set(err, ERR_CONFLICT, "this fit has a text encoder of its own");
+    if (encoder->dimension != m->dimension || memcmp(encoder->digest, m->digest, sizeof m->digest) != 0)
+        return err_set(err, ERR_CONFLICT, "this fit was made with the features of another language model");
+    s->encoder = *encoder;
+    return 0;
+}
+
+/* features[n x dimension] by the fit's own encoder or the lent one. */
+static int encode(const struct scorer *s, int n, const struct str *prompts, const struct str *responses,
+                  float *features, struct err *err)
+{
+    const struct model *m = &s->model;
+    if (s->encoder.encode)
+        return s->encoder.encode(s->encoder.context, n, prompts, responses, features, err);
+    if (m->encoder != ENCODER_HASHED)
+        return err_set(err, ERR_INVALID_VALUE,
+                       "this fit scores features of a language model; texts need that model's encoder");
+    for (int i = 0; i < n; i++)
+        features_of(prompts[i], responses[i], m->buckets, features + (size_t)i * (size_t)m->dimension);
+    return 0;
+}
+
+int scorer_score_all(const struct scorer *s, int n, const struct str *prompts, const struct str *responses, double *ret,
+                     struct err *err)
+{
+    size_t d = (size_t)s->model.dimension, heads = (size_t)s->model.groups + 1;
+    float *features = mem_array((size_t)n * d, sizeof *features);
     if (!features)
         return err_memory(err);
-    features_of(prompt, response, s->model.buckets, features);
-    scorer_score_features(s, features, ret);
+    int result = encode(s, n, prompts, responses, features, err);
+    for (int i = 0; result == 0 && i < n; i++)
+        scorer_score_features(s, features + (size_t)i * d, ret + (size_t)i * heads);
     mem_free(features);
-    return 0;
+    return result;
+}
+
+int scorer_score(const struct scorer *s, struct str prompt, struct str response, double *ret, struct err *err)
+{
+    return scorer_score_all(s, 1, &prompt, &response, ret, err);
 }
