@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "core/lm/checkpoint.h"
+#include "core/lm/checkpoint_digest.h"
 #include "core/lm_support.h"
 
 static char folder[] = "/tmp/egalign-checkpoint-XXXXXX";
@@ -195,6 +196,35 @@ static void a_huge_config_costs_nothing(void **state)
     assert_non_null(strstr(err.message, "wrong shape"));
 }
 
+static void a_digest_is_of_what_the_model_computes_with(void **state)
+{
+    (void)state;
+    struct err err = {0};
+    uint8_t digest[4][SHA256_SIZE];
+    int64_t bytes[4];
+    unlink(in_folder("merges.txt")); /* of the tests before */
+    unlink(in_folder("expected.safetensors"));
+    write_text("config.json", "{}");
+    write_text("model.safetensors", "weights");
+    assert_int_equal(checkpoint_digest(folder, digest[0], &bytes[0], &err), 0);
+    assert_int_equal(bytes[0], 9);
+    write_text("README.md", "does not count");
+    assert_int_equal(checkpoint_digest(folder, digest[1], &bytes[1], &err), 0);
+    assert_memory_equal(digest[0], digest[1], SHA256_SIZE);
+    write_text("model.safetensors", "Weights");
+    assert_int_equal(checkpoint_digest(folder, digest[2], &bytes[2], &err), 0);
+    assert_memory_not_equal(digest[0], digest[2], SHA256_SIZE);
+    write_text("config.json", "{}w"); /* the same bytes one after the other, cut elsewhere */
+    write_text("model.safetensors", "eights");
+    assert_int_equal(checkpoint_digest(folder, digest[3], &bytes[3], &err), 0);
+    assert_memory_not_equal(digest[0], digest[3], SHA256_SIZE);
+    assert_int_equal(checkpoint_digest("/nonexistent", digest[0], NULL, &err), -1);
+    assert_int_equal(err.code, ERR_SYSTEM);
+    unlink(in_folder("README.md"));
+    assert_int_equal(checkpoint_digest("tests", digest[0], NULL, &err), -1);
+    assert_int_equal(err.code, ERR_BAD_FILE);
+}
+
 static int make_folder(void **state)
 {
     (void)state;
@@ -217,6 +247,7 @@ int main(void)
         cmocka_unit_test(directories_come_back_as_they_were), cmocka_unit_test(scalar_heads_and_companions_are_kept),
         cmocka_unit_test(other_spellings_are_accepted),       cmocka_unit_test(configs_are_judged),
         cmocka_unit_test(a_huge_config_costs_nothing),
+        cmocka_unit_test(a_digest_is_of_what_the_model_computes_with),
     };
     return cmocka_run_group_tests_name("lm_checkpoint", tests, make_folder, remove_folder);
 }
