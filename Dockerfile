@@ -22,7 +22,8 @@ RUN apt-get update \
     && DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends \
         $(awk '$1 == "image" { print $2 }' /tmp/packages) \
     && rm -rf /var/lib/apt/lists/* /tmp/packages \
-    && useradd --system --uid 10001 --home-dir /var/lib/egalign --create-home --shell /usr/sbin/nologin egalign
+    && useradd --system --uid 10001 --home-dir /var/lib/egalign --create-home --shell /usr/sbin/nologin egalign \
+    && install -d -o egalign -g egalign /var/lib/egalign/models
 COPY --from=build /out /
 USER egalign
 ENV EGALIGN_LISTEN_ADDRESS=0.0.0.0 EGALIGN_DATA_DIR=/var/lib/egalign

@@ -8,6 +8,7 @@
 #include "base/log.h"
 #include "cli/arguments.h"
 #include "jobs/run.h"
+#include "store/place.h"
 #include "store/store.h"
 
 static const char usage[] = "usage: egalign run-job JOB LEASE [OPTION...]\n"
@@ -19,7 +20,7 @@ int command_run_job(int argc, char **argv)
     struct config config;
     struct uuid job, lease;
     struct err err;
-    char conninfo[STORE_CONNINFO];
+    char conninfo[STORE_CONNINFO], model_folder[PLACE_PATH];
     if (arguments_help(argc, argv, usage, CONFIG_STORE | CONFIG_LOG | CONFIG_JOBS))
         return 0;
     if (argc < 3 || !uuid_parse(str_of(argv[1]), &job) || !uuid_parse(str_of(argv[2]), &lease)) {
@@ -30,11 +31,12 @@ int command_run_job(int argc, char **argv)
         return command_failed(argv[0], &err);
     log_setup((enum log_level)log_level_of(config.log_level), config.log_json);
     int status = CHILD_SPEECHLESS;
-    if (store_conninfo(&config, conninfo, sizeof conninfo, &err) < 0)
+    struct run_options options = {conninfo, model_folder, (int)config.job_threads, (int)config.job_attempts};
+    if (place_model_folder(&config, model_folder, &err) < 0 ||
+        store_conninfo(&config, conninfo, sizeof conninfo, &err) < 0)
         command_failed(argv[0], &err);
     else
-        status = run_job(&(struct run_options){conninfo, (int)config.job_threads, (int)config.job_attempts}, &job,
-                         &lease);
+        status = run_job(&options, &job, &lease);
     config_free(&config);
     return status;
 }

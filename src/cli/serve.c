@@ -26,7 +26,7 @@ static const char usage[] =
     "Serves the API and the pages. Without --database-url it makes and supervises a private PostgreSQL in its data\n"
     "directory; it starts workers beside itself. SIGTERM ends it in order.\n";
 
-enum { DRAIN_SECONDS = 4, WORKERS_MS = 2500, STEP_MS = 100 };
+enum { DRAIN_SECONDS = 4, WORKERS_MS = 2500 /* beyond job_stop_seconds */, STEP_MS = 100 };
 
 struct daemon {
     struct config config;
@@ -154,7 +154,7 @@ static void stop(struct daemon *d)
         unlink(d->url_file);
     workers_ask_to_end(&d->workers);
     api_stop(d->api, DRAIN_SECONDS);
-    workers_wait(&d->workers, WORKERS_MS);
+    workers_wait(&d->workers, (int)d->config.job_stop_seconds * 1000 + WORKERS_MS);
     cluster_stop(d->cluster);
     if (started)
         log_event(LOG_INFO, "stopped", "all that was acknowledged is stored");

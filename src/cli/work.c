@@ -9,6 +9,7 @@
 #include "base/log.h"
 #include "cli/arguments.h"
 #include "jobs/worker.h"
+#include "store/place.h"
 #include "store/store.h"
 
 static const char usage[] =
@@ -34,13 +35,15 @@ static int prepare(const char *conninfo, struct err *err)
 
 static int run(const struct config *config, struct err *err)
 {
-    char conninfo[STORE_CONNINFO], threads[24], attempts[24];
-    if (store_conninfo(config, conninfo, sizeof conninfo, err) < 0 || prepare(conninfo, err) < 0)
+    char conninfo[STORE_CONNINFO], model_folder[PLACE_PATH], threads[24], attempts[24];
+    if (place_model_folder(config, model_folder, err) < 0 ||
+        store_conninfo(config, conninfo, sizeof conninfo, err) < 0 || prepare(conninfo, err) < 0)
         return -1;
     snprintf(threads, sizeof threads, "%lld", (long long)config->job_threads);
     snprintf(attempts, sizeof attempts, "%lld", (long long)config->job_attempts);
     const struct child_setting settings[] = {
         {"EGALIGN_DATABASE_URL", conninfo},
+        {"EGALIGN_MODEL_FOLDER", model_folder},
         {"EGALIGN_JOB_THREADS", threads},
         {"EGALIGN_JOB_ATTEMPTS", attempts},
         {"EGALIGN_LOG_LEVEL", config->log_level},
@@ -51,6 +54,7 @@ static int run(const struct config *config, struct err *err)
         .conninfo = conninfo,
         .lease_seconds = (int)config->job_lease_seconds,
         .attempts = (int)config->job_attempts,
+        .stop_seconds = (int)config->job_stop_seconds,
         .poll_seconds = (int)config->schedule_poll_seconds,
         .deadline_ms = (int)config->database_deadline_ms,
         .settings = settings,

@@ -8,21 +8,9 @@
 #ifndef EGALIGN_JOBS_REFIT_H
 #define EGALIGN_JOBS_REFIT_H
 
-#include "base/err.h"
-#include "store/job.h"
+#include "jobs/run.h"
 
-struct pg;
-
-struct refit_options {
-    const char *conninfo;
-    int threads; /* at least 1 */
-};
-
-/* Does the job that `lease` holds; on success it is done and published. Any other error is for the caller to write into
- * the job. */
-int refit_run(const struct refit_options *options, const struct job_lease *lease, struct err *err);
-
-/* Connects for a job: no statement timeout, and a deadline that leaves room for long reads. */
-int refit_connect(const char *conninfo, struct pg **ret, struct err *err);
+/* Does the job; it is done and published then. */
+int refit_run(const struct job_context *job, struct err *err);
 
 #endif

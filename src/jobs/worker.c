@@ -17,7 +17,7 @@
 
 #define SECOND INT64_C(1000000000)
 
-enum { GRACE_SECONDS = 5, LOST_GRACE_SECONDS = 2, SETTLE_SECONDS = 5, WORKER_NAME_SIZE = 128 };
+enum { LOST_GRACE_SECONDS = 2, SETTLE_SECONDS = 5, WORKER_NAME_SIZE = 128 };
 enum { BACKOFF_LEAST_MS = 100, BACKOFF_MOST_MS = 5000 };
 
 /* Why the child is being ended; what is written about the job when it is gone. */
@@ -111,7 +111,7 @@ static void end_child(struct worker *w, enum ending ending, int signal)
     if (w->ending == ENDING_NONE)
         w->ending = ending;
     if (w->kill_at == 0)
-        w->kill_at = clock_mono_ns() + GRACE_SECONDS * SECOND;
+        w->kill_at = clock_mono_ns() + w->options->stop_seconds * SECOND;
     if (w->child)
         kill(w->child, signal);
 }
@@ -132,15 +132,16 @@ static void start_child(struct worker *w)
         w->beat_at = 0;
         w->status = CHILD_SPEECHLESS << 8;
     }
-    log_event(LOG_INFO, "job_started", "job %s of %s, attempt %d, process %d", job, w->lease.project_name,
-              w->lease.attempt, (int)w->child);
+    log_event(LOG_INFO, "job_started", "%s %s of %s, attempt %d, process %d", w->lease.kind, job,
+              w->lease.project_name, w->lease.attempt, (int)w->child);
 }
 
 /* The job is out of hand. */
 static void let_go(struct worker *w, const char *what)
 {
     char job[UUID_TEXT_SIZE];
-    log_event(LOG_INFO, "job_ended", "job %s of %s: %s", uuid_format(&w->lease.job, job), w->lease.project_name, what);
+    log_event(LOG_INFO, "job_ended", "%s %s of %s: %s", w->lease.kind, uuid_format(&w->lease.job, job),
+              w->lease.project_name, what);
     w->has_job = false;
     w->look = true;
 }
@@ -279,7 +280,7 @@ static void take_signals(struct worker *w)
         if (signal.ssi_signo == SIGCHLD)
             continue; /* watch_child looks at every turn */
         w->stop = true;
-        w->give_up_at = clock_mono_ns() + (GRACE_SECONDS + SETTLE_SECONDS) * SECOND;
+        w->give_up_at = clock_mono_ns() + (w->options->stop_seconds + SETTLE_SECONDS) * SECOND;
         if (w->child)
             end_child(w, ENDING_STOP, SIGTERM);
     }

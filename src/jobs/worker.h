@@ -2,7 +2,7 @@
  *
  * It waits for NOTIFY egalign_job (and looks at the queue now and then all the same), claims a job, starts a child for
  * it (child.h), and keeps the lease alive by a heartbeat every third of its length. Somebody asked for the job's end:
- * SIGTERM to the child, SIGKILL after a grace. The lease was lost: the child is killed, and what it would still write
+ * SIGTERM to the child, which may finish its step and write a checkpoint, and SIGKILL after `stop_seconds`. The lease was lost: the child is killed, and what it would still write
  * is refused by the database. The child crashed: the job goes back to the queue with the reason, until it has failed
  * too often.
  *
@@ -25,6 +25,7 @@ struct worker_options {
     const char *conninfo; /* of the database */
     int lease_seconds;
     int attempts;         /* failures that end a job */
+    int stop_seconds;     /* from SIGTERM to SIGKILL of a child */
     int poll_seconds;     /* how often the queue and the scheduler are looked at without a notification */
     int deadline_ms;      /* of a database operation */
     const struct child_setting *settings; /* for the child; ended by a NULL name */

@@ -147,11 +147,10 @@ int job_log(struct pool *pool, const struct uuid *project, const struct uuid *jo
 
 /* ---- workers ---- */
 
-static void copy_name(char *to, struct str name)
+/* Cut to `size`, NUL included. */
+static void copy_name(char *to, size_t size, struct str name)
 {
-    size_t length = name.len < JOB_PROJECT_NAME_SIZE - 1 ? name.len : JOB_PROJECT_NAME_SIZE - 1;
-    memcpy(to, name.ptr, length);
-    to[length] = '\0';
+    snprintf(to, size, "%.*s", (int)name.len, name.ptr);
 }
 
 int job_claim(struct pg *pg, const char *worker, int seconds, struct job_lease *ret, struct err *err)
@@ -174,7 +173,8 @@ int job_claim(struct pg *pg, const char *worker, int seconds, struct job_lease *
         return 0;
     *ret = (struct job_lease){.job = pg_uuid(r, 0, 0), .project = pg_uuid(r, 0, 1), .token = pg_uuid(r, 0, 3),
                               .attempt = (int)pg_int(r, 0, 4)};
-    copy_name(ret->project_name, pg_text(r, 0, 2));
+    copy_name(ret->project_name, sizeof ret->project_name, pg_text(r, 0, 2));
+    copy_name(ret->kind, sizeof ret->kind, pg_text(r, 0, 5));
     pg_result_free(r);
     return 1;
 }
@@ -189,7 +189,8 @@ int job_lease_find(struct pg *pg, const struct uuid *job, const struct uuid *tok
         return -1;
     *ret = (struct job_lease){
         .job = *job, .token = *token, .project = pg_uuid(r, 0, 0), .attempt = (int)pg_int(r, 0, 2)};
-    copy_name(ret->project_name, pg_text(r, 0, 1));
+    copy_name(ret->project_name, sizeof ret->project_name, pg_text(r, 0, 1));
+    copy_name(ret->kind, sizeof ret->kind, pg_text(r, 0, 3));
     pg_result_free(r);
     return 0;
 }

@@ -55,14 +55,15 @@ int job_log(struct pool *pool, const struct uuid *project, const struct uuid *jo
 
 /* ---- for workers ---- */
 
-enum { JOB_PROJECT_NAME_SIZE = 64 };
+enum { JOB_PROJECT_NAME_SIZE = 64, JOB_KIND_SIZE = 16 };
 
 /* A running job and the right to write about it. */
 struct job_lease {
     struct uuid job, token;
     struct uuid project;
     char project_name[JOB_PROJECT_NAME_SIZE];
-    int attempt; /* 1, 2, ... */
+    char kind[JOB_KIND_SIZE]; /* "fit", ... */
+    int attempt;              /* 1, 2, ... */
 };
 
 enum job_outcome { JOB_DONE, JOB_FAILED, JOB_CANCELLED };

@@ -37,17 +37,21 @@ int place_file(const char *data_dir, const char *name, char path[PLACE_PATH], st
     return set_path(path, err, "%s/%s", data_dir, name);
 }
 
+static int absolute(const char *name, char path[PLACE_PATH], struct err *err)
+{
+    char here[PLACE_PATH];
+    if (name[0] == '/')
+        return set_path(path, err, "%s", name);
+    if (!getcwd(here, sizeof here))
+        return err_errno(err, "the working directory");
+    return set_path(path, err, "%s/%s", here, name);
+}
+
 int place_data_dir(const struct config *config, char path[PLACE_PATH], struct err *err)
 {
     const char *xdg = getenv("XDG_DATA_HOME"), *home = getenv("HOME");
-    char here[PLACE_PATH] = "";
-    if (config->data_dir[0] == '/')
-        return set_path(path, err, "%s", config->data_dir);
-    if (config->data_dir[0] != '\0') {
-        if (!getcwd(here, sizeof here))
-            return err_errno(err, "the working directory");
-        return set_path(path, err, "%s/%s", here, config->data_dir);
-    }
+    if (config->data_dir[0] != '\0')
+        return absolute(config->data_dir, path, err);
     if (geteuid() == 0)
         return set_path(path, err, "/var/lib/egalign");
     if (xdg && xdg[0] == '/')
@@ -55,6 +59,14 @@ int place_data_dir(const struct config *config, char path[PLACE_PATH], struct er
     if (home && home[0] == '/')
         return set_path(path, err, "%s/.local/share/egalign", home);
     return err_set(err, ERR_CONFIG, "HOME is not set: say --data-dir");
+}
+
+int place_model_folder(const struct config *config, char path[PLACE_PATH], struct err *err)
+{
+    char data_dir[PLACE_PATH];
+    if (config->model_folder[0] != '\0')
+        return absolute(config->model_folder, path, err);
+    return place_data_dir(config, data_dir, err) < 0 ? -1 : place_file(data_dir, "models", path, err);
 }
 
 /* mkdir -p. Root's is open to be passed through, for the cluster's user must reach pg/ in it. */

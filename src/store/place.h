@@ -38,6 +38,9 @@ int place_data_dir(const struct config *config, char path[PLACE_PATH], struct er
 /* Joins the data directory and a name. */
 int place_file(const char *data_dir, const char *name, char path[PLACE_PATH], struct err *err);
 
+/* The folder of policies and checkpoints that the knob model_folder names, or its default; absolute, and not made. */
+int place_model_folder(const struct config *config, char path[PLACE_PATH], struct err *err);
+
 /* Makes the data directory if need be, and finds the rest. ERR_CONFIG when there is no PostgreSQL, when its version
  * does not fit the cluster, or when the storage does not keep data (see the knob allow_unsafe_storage). */
 int place_find(const struct config *config, struct place *ret, struct err *err);

@@ -25,11 +25,11 @@ WITH turn AS (
         lease_until = clock_timestamp() + make_interval(secs => $2), started_at = clock_timestamp(), finished_at = NULL,
         stage = '', progress = 0, metrics = '{}', error = NULL
     FROM next WHERE j.id = next.id
-    RETURNING j.id, j.project_id, j.lease_token, j.attempts
+    RETURNING j.id, j.project_id, j.lease_token, j.attempts, j.kind
 ), served AS (
     UPDATE project p SET last_job_at = clock_timestamp() FROM claimed WHERE p.id = claimed.project_id
 ), attempt AS (
     INSERT INTO job_attempt (job_id, attempt, worker) SELECT id, attempts, $1 FROM claimed
 )
-SELECT c.id, c.project_id, t.name, c.lease_token, c.attempts, pg_notify('egalign_job', c.id::text)
+SELECT c.id, c.project_id, t.name, c.lease_token, c.attempts, c.kind::text, pg_notify('egalign_job', c.id::text)
 FROM claimed c JOIN turn t ON t.id = c.project_id
