@@ -36,6 +36,6 @@ void reporter_say(struct reporter *r, const char *level, const char *format, ...
 /* -1 with ERR_LEASE_LOST once the lease is lost. */
 int reporter_check(const struct reporter *r, struct err *err);
 
-void reporter_close(struct reporter *r);
+void reporter_close(struct reporter *r); /* ends the connection */
 
 #endif

@@ -6,8 +6,8 @@
  * refuses to heartbeat: the worker does.
  *
  * SIGTERM means that the worker wants the job to end. Most kinds end at once: nothing is half-written, for the database
- * forgets an open transaction. Kinds that train finish their step, write a checkpoint and give the job back, which is no
- * failure; a job whose end was asked for is then cancelled.
+ * forgets an open transaction. Kinds that train finish their step, write a checkpoint and give the job back, which is
+ * no failure; a job whose end was asked for is then cancelled.
  *
  * Thread rule: once a process. */
 #ifndef EGALIGN_JOBS_RUN_H

@@ -2,9 +2,9 @@
  *
  * It waits for NOTIFY egalign_job (and looks at the queue now and then all the same), claims a job, starts a child for
  * it (child.h), and keeps the lease alive by a heartbeat every third of its length. Somebody asked for the job's end:
- * SIGTERM to the child, which may finish its step and write a checkpoint, and SIGKILL after `stop_seconds`. The lease was lost: the child is killed, and what it would still write
- * is refused by the database. The child crashed: the job goes back to the queue with the reason, until it has failed
- * too often.
+ * SIGTERM to the child, which may finish its step and write a checkpoint, and SIGKILL after `stop_seconds`. The lease
+ * was lost: the child is killed, and what it would still write is refused by the database. The child crashed: the job
+ * goes back to the queue with the reason, until it has failed too often.
  *
  * Every worker also does what nobody in particular is there for: it frees jobs whose worker fell silent, and runs the
  * scheduler (fit_schedule), which lets only one in at a time.
