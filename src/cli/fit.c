@@ -10,7 +10,9 @@
 #include "base/str.h"
 #include "cli/fit_load.h"
 #include "cli/fit_print.h"
+#include "cli/language_model.h"
 #include "core/blas.h"
+#include "core/lm/checkpoint_digest.h"
 
 static const char help[] =
     "usage: egalign fit [OPTION...] FILE\n\n"
@@ -34,6 +36,8 @@ static const char help[] =
     "  --folds N              item-disjoint folds for the penalty and the accuracies (5)\n"
     "  --fold-unit NAME       what folds must not share: item (default), or pair: new judgements of known items\n"
     "  --strength-weights     weigh a comparison by its strength\n"
+    "  --encoder NAME         hashed (default): counts of words and style; lm: hidden states of a language model\n"
+    "  --model DIR            the model of --encoder lm, a Hugging Face directory (GPT-2 or LLaMA)\n"
     "  --buckets N            hashed dimensions of the text features (256)\n"
     "  --annotator-field F    dotted path of the member that names the annotator (annotator)\n"
     "  --anonymous            lines without an annotator are all by one; no groups can be found then\n"
@@ -43,6 +47,8 @@ static const char help[] =
 struct arguments {
     struct fit_options options;
     struct fit_load load;
+    const char *encoder, *model; /* NULL: not given */
+    struct language_model lm;
     const char *path;
     bool json, help;
 };
@@ -129,6 +135,8 @@ static int parse(int argc, char **argv, struct arguments *a, struct err *err)
         {"folds", WHOLE, &o->folds, NULL},
         {"fold-unit", NAMED, &o->fold_unit, fold_unit_of},
         {"strength-weights", SWITCH, &o->strength_weights, NULL},
+        {"encoder", TEXT, &a->encoder, NULL},
+        {"model", TEXT, &a->model, NULL},
         {"buckets", WHOLE, &a->load.buckets, NULL},
         {"annotator-field", TEXT, &a->load.annotator_field, NULL},
         {"anonymous", SWITCH, &a->load.anonymous, NULL},
@@ -153,6 +161,10 @@ static int check(struct arguments *a, struct err *err)
 {
     if (!a->path)
         return err_set(err, ERR_USAGE, "FILE is missing; see egalign fit --help");
+    if (a->encoder && strcmp(a->encoder, "hashed") != 0 && strcmp(a->encoder, "lm") != 0)
+        return err_set(err, ERR_USAGE, "--encoder is hashed or lm, not '%s'", a->encoder);
+    if ((a->encoder && strcmp(a->encoder, "lm") == 0) != (a->model != NULL))
+        return err_set(err, ERR_USAGE, "--encoder lm and --model DIR need each other");
     if (a->load.buckets != 0 && (a->load.buckets < 16 || a->load.buckets > 65536))
         return err_set(err, ERR_USAGE, "--buckets must be between 16 and 65536");
     if (fit_options_check(&a->options, err) == 0)
@@ -186,12 +198,29 @@ static int print(const struct arguments *a, const struct fit *f, struct err *err
     return whole ? 0 : err_errno(err, "cannot write the result");
 }
 
+/* Opens the language model that encodes, where one does. */
+static int open_encoder(struct arguments *a, struct err *err)
+{
+    uint8_t checkpoint[SHA256_SIZE];
+    if (!a->model)
+        return 0;
+    if (language_model_start(&a->lm, a->options.threads, err) < 0 ||
+        language_model_load(&a->lm, a->model, err) < 0 || checkpoint_digest(a->model, checkpoint, NULL, err) < 0)
+        return -1;
+    struct encode_options options = {.gemm = a->lm.gemm};
+    encode_identity(checkpoint, &a->lm.model->shape, a->load.digest);
+    a->load.dimension = encode_dimension(&a->lm.model->shape);
+    return encode_open(a->lm.model, &a->lm.dialogue, &options, &a->load.encode, err);
+}
+
 static int run(struct arguments *a, struct err *err)
 {
     struct fit *f = NULL;
     int shown = -1;
     bool terminal = isatty(STDERR_FILENO);
     a->load.show = terminal;
+    if (open_encoder(a, err) < 0)
+        return -1;
     if (fit_load(&a->load, a->path, err) < 0) {
         const char *path = strcmp(a->path, "-") == 0 ? "standard input" : a->path;
         if (err->line > 0)
@@ -229,5 +258,7 @@ int command_fit(int argc, char **argv)
     }
     int failed = check(&a, &err) < 0 || run(&a, &err) < 0;
     fit_load_free(&a.load);
+    encode_close(a.load.encode);
+    language_model_close(&a.lm);
     return failed ? command_failed("fit", &err) : 0;
 }

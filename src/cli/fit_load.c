@@ -9,7 +9,8 @@
 #include "formats/format.h"
 #include "formats/lines.h"
 
-enum { MAX_LINE = 4 << 20, MAX_TEXT = 1 << 20, MAX_DEPTH = 16, PROGRESS_LINES = 4096 };
+/* A line takes a language model long enough that people should see it move. */
+enum { MAX_LINE = 4 << 20, MAX_TEXT = 1 << 20, MAX_DEPTH = 16, PROGRESS_LINES = 4096, PROGRESS_LINES_ENCODED = 16 };
 
 /* The reading of one file. */
 struct reader {
@@ -17,6 +18,7 @@ struct reader {
     struct lines *lines;
     struct arena arena; /* of one line */
     struct buf prompt;  /* messages as one text */
+    float *features;    /* of one response, by the lm encoder */
     struct intern annotators, items, responses;
     enum format format;
     bool format_known;
@@ -72,21 +74,25 @@ static int prompt_of(struct reader *r, const struct record *record, struct str *
     return r->prompt.failed ? err_memory(err) : 0;
 }
 
-static int item_of(struct reader *r, const struct record *record, struct err *err)
+static int item_of(struct reader *r, struct str prompt, struct err *err)
 {
-    struct str prompt;
     bool fresh;
-    if (prompt_of(r, record, &prompt, err) < 0)
-        return -1;
     int number = intern(&r->items, 0, prompt, &fresh, err);
     return number >= 0 && fresh ? dataset_add_item(r->load->ds, prompt, err) : number;
 }
 
-static int response_of(struct reader *r, int item, const struct record_side *side, struct err *err)
+static int response_of(struct reader *r, int item, struct str prompt, const struct record_side *side, struct err *err)
 {
+    struct fit_load *l = r->load;
     bool fresh;
     int number = intern(&r->responses, item, side->response.text, &fresh, err);
-    return number >= 0 && fresh ? dataset_add_response(r->load->ds, item, side->response.text, err) : number;
+    if (number < 0 || !fresh)
+        return number;
+    if (!l->encode)
+        return dataset_add_response(l->ds, item, side->response.text, err);
+    if (encode_texts(l->encode, 1, &prompt, &side->response.text, r->features, err) < 0)
+        return -1;
+    return dataset_add_features(l->ds, item, r->features, err);
 }
 
 static int take_record(struct reader *r, const struct record *record, struct err *err)
@@ -102,10 +108,13 @@ static int take_record(struct reader *r, const struct record *record, struct err
     if (record->side[SIDE_A].form != SIDE_TEXT || record->side[SIDE_B].form != SIDE_TEXT)
         return err_at(err, ERR_MISSING_MEMBER, "/a", "an offline fit needs the texts of both responses");
     struct comparison c = {.outcome = choices[record->outcome], .strength = (int)record->strength};
-    int item = item_of(r, record, err);
+    struct str prompt;
+    if (prompt_of(r, record, &prompt, err) < 0)
+        return -1;
+    int item = item_of(r, prompt, err);
     if (item < 0 || (c.annotator = annotator_of(r, record->annotator, err)) < 0 ||
-        (c.a = response_of(r, item, &record->side[SIDE_A], err)) < 0 ||
-        (c.b = response_of(r, item, &record->side[SIDE_B], err)) < 0)
+        (c.a = response_of(r, item, prompt, &record->side[SIDE_A], err)) < 0 ||
+        (c.b = response_of(r, item, prompt, &record->side[SIDE_B], err)) < 0)
         return -1;
     if (c.a == c.b) {
         r->load->identical++;
@@ -144,22 +153,36 @@ static void show(const struct reader *r)
 static int read_all(struct reader *r, struct err *err)
 {
     struct ndjson_line line;
-    int got;
+    int got, every = r->load->encode ? PROGRESS_LINES_ENCODED : PROGRESS_LINES;
     while ((got = lines_next(r->lines, &line, err)) > 0) {
         if (take_line(r, &line, err) < 0)
             return -1;
-        if (++r->load->lines % PROGRESS_LINES == 0 && r->load->show)
+        if (++r->load->lines % every == 0 && r->load->show)
             show(r);
     }
     return got;
+}
+
+/* An empty data set for the encoder, and room for its features. */
+static int open_dataset(struct fit_load *l, struct reader *r, struct err *err)
+{
+    if (!l->encode) {
+        l->ds = dataset_new_hashed(l->buckets, err);
+        return l->ds ? 0 : -1;
+    }
+    l->ds = dataset_new_dense(l->dimension, err);
+    if (!l->ds)
+        return -1;
+    dataset_name_encoder(l->ds, l->digest);
+    r->features = mem_array((size_t)l->dimension, sizeof *r->features);
+    return r->features ? 0 : err_memory(err);
 }
 
 int fit_load(struct fit_load *l, const char *path, struct err *err)
 {
     struct reader r = {.load = l};
     int failed = -1;
-    l->ds = dataset_new_hashed(l->buckets, err);
-    if (!l->ds)
+    if (open_dataset(l, &r, err) < 0)
         return -1;
     r.lines = lines_open(path, MAX_LINE, err);
     if (r.lines)
@@ -169,6 +192,7 @@ int fit_load(struct fit_load *l, const char *path, struct err *err)
     if (l->show)
         fprintf(stderr, "\r\033[K");
     buf_free(&r.prompt);
+    mem_free(r.features);
     arena_free(&r.arena);
     intern_free(&r.annotators);
     intern_free(&r.items);

@@ -1,7 +1,7 @@
 /* fit_load: reads a file of comparisons into a data set for an offline fit.
  *
  * Lines are TRL pairs ({"annotator", "prompt", "chosen", "rejected"}; with "a" and "b" a tie) or our own JSONL, told
- * apart by the first line. Texts are encoded as they come and not kept. One thread. */
+ * apart by the first line. Texts are encoded as they come and not kept: hashed, or by a language model. One thread. */
 #ifndef EGALIGN_CLI_FIT_LOAD_H
 #define EGALIGN_CLI_FIT_LOAD_H
 
@@ -9,6 +9,7 @@
 #include <stdint.h>
 
 #include "base/arena.h"
+#include "core/align/encode.h"
 #include "core/reward/dataset.h"
 
 struct fit_load {
@@ -16,6 +17,9 @@ struct fit_load {
     const char *annotator_field; /* or NULL */
     bool anonymous;
     int buckets;   /* of the hashed encoder; 0: default */
+    struct encode *encode; /* the lm encoder; NULL: hashed */
+    int dimension; /* of its features */
+    uint8_t digest[SHA256_SIZE]; /* its identity */
     bool show;     /* progress on standard error */
     /* out: */
     struct dataset *ds;

@@ -1,8 +1,10 @@
 #include "cli/fit_print.h"
 
 #include <math.h>
+#include <string.h>
 
 #include "base/json_text.h"
+#include "base/sha256.h"
 
 static void put_share(struct buf *out, const struct proportion *p)
 {
@@ -61,8 +63,8 @@ void fit_print_table(struct buf *out, const struct fit *f)
         for (int v = u + 1; v < f->k; v++)
             buf_printf(out, "Groups %d and %d would choose differently with probability %.3f (total variation).\n", u,
                        v, f->group[u].tv[v]);
-    buf_printf(out, "Ridge %g (single reward %g), %s assignment, ties by %s, held out by %s, temperature %g, "
-               "calibration error %.3f, seed %llu.\n", f->ridge, f->ridge_pooled, assignment_name(f->assignment),
+    buf_printf(out, "Encoder %s (%d features), ridge %g (single reward %g), %s assignment, ties by %s, held out by %s, temperature %g, "
+               "calibration error %.3f, seed %llu.\n", f->encoder, f->dimension, f->ridge, f->ridge_pooled, assignment_name(f->assignment),
                tie_model_name(f->ties), f->fold_unit, f->temperature, f->calibration_error,
                (unsigned long long)f->seed);
     for (int i = 0; i < f->warnings; i++)
@@ -201,6 +203,15 @@ static void json_calibration(struct buf *out, const struct fit *f)
     json_close(out, ']');
 }
 
+static void json_encoder(struct buf *out, const struct fit *f)
+{
+    char hex[SHA256_HEX_SIZE];
+    member_text(out, "encoder", f->encoder);
+    member_int(out, "dimension", f->dimension);
+    if (strcmp(f->encoder, "lm") == 0)
+        member_text(out, "encoder_digest", sha256_hex(f->encoder_digest, hex));
+}
+
 void fit_print_json(struct buf *out, const struct fit *f, char *const *name)
 {
     json_open(out, '{');
@@ -215,6 +226,7 @@ void fit_print_json(struct buf *out, const struct fit *f, char *const *name)
     member_real(out, "ridge", f->ridge);
     member_real(out, "ridge_single", f->ridge_pooled);
     member_real(out, "temperature", f->temperature);
+    json_encoder(out, f);
     member_text(out, "assignment", assignment_name(f->assignment));
     member_text(out, "ties", tie_model_name(f->ties));
     member_real(out, "tie_parameter", f->tie_parameter);

@@ -3,6 +3,7 @@ import gzip
 import json
 import os
 import pathlib
+import random
 import subprocess
 
 import pytest
@@ -81,7 +82,6 @@ def test_convincing_arguments_are_predicted(unit, least):
 
 
 def shuffled(path, seed):
-    import random
     rows = [json.loads(line) for line in gzip.open(path)]
     people = [row["annotator"] for row in rows]
     random.Random(seed).shuffle(people)
@@ -102,6 +102,49 @@ def test_threads_and_runs_do_not_change_the_result():
     one, two = fitted("--threads", 1, *arguments), fitted("--threads", 2, *arguments)
     assert one.pop("threads") == 1 and two.pop("threads") == 2
     assert one == two
+
+
+@pytest.fixture(scope="module")
+def short_and_long(tmp_path_factory):
+    """A tiny language model, and two tastes: two thirds of the people want short answers, the rest long ones."""
+    folder, dice = tmp_path_factory.mktemp("lm"), random.Random(1)
+    words = "the a good bad movie plot was is and very nice dull fine story".split()
+    def text(least, most):
+        return " ".join(dice.choice(words) for _ in range(dice.randint(least, most)))
+    examples = [{"prompt": f"Write review {i % 10}", "response": text(2, 30)} for i in range(100)]
+    pairs = []
+    for h in range(12):
+        for i in range(30):
+            sides = [text(2, 8), text(14, 30)][::-1 if h % 3 == 0 else 1]
+            pairs.append({"annotator": f"h{h}", "prompt": f"Write review {i}", "chosen": sides[0], "rejected": sides[1]})
+    for name, rows in (("examples", examples), ("pairs", pairs)):
+        (folder / f"{name}.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    done = run("train", "sft", "--data", folder / "examples.jsonl", "--new", "2x32", "--vocabulary", 300, "--context",
+               128, "--steps", 10, "--out", folder / "model")
+    assert done.returncode == 0, done.stderr
+    return folder
+
+
+def test_states_of_a_language_model_are_features(short_and_long):
+    arguments = ("--encoder", "lm", "--model", short_and_long / "model", "--k-max", 2, short_and_long / "pairs.jsonl")
+    fit = fitted("--threads", 1, *arguments)
+    assert fit["k"] == 2 and fit["encoder"] == "lm" and fit["dimension"] == 2 * 32
+    assert [p["group"] for p in fit["annotators"]] == [1 if h % 3 == 0 else 0 for h in range(12)]
+    assert fit["groups"][1]["held_out"]["mixture"]["accuracy"] > 0.95
+    assert fit["groups"][1]["held_out"]["single"]["accuracy"] < 0.2
+    again = fitted("--threads", 2, *arguments)
+    assert again.pop("threads") == 2 and fit.pop("threads") == 1
+    assert again == fit
+    assert len(fit["encoder_digest"]) == 64
+
+
+def test_an_encoder_needs_its_model(short_and_long, tmp_path):
+    pairs = short_and_long / "pairs.jsonl"
+    assert run("fit", "--encoder", "lm", pairs).returncode == 2
+    assert run("fit", "--model", short_and_long / "model", pairs).returncode == 2
+    assert run("fit", "--encoder", "other", pairs).returncode == 2
+    done = run("fit", "--encoder", "lm", "--model", tmp_path, pairs)
+    assert done.returncode == 1 and b"tokenizer" in done.stderr
 
 
 def test_ties_of_experts_are_fitted():

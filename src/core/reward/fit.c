@@ -61,6 +61,8 @@ static int new_fit(const struct study *st, const struct dataset *ds, struct fit 
     f->responses = ds->responses;
     f->annotators = st->d->annotators;
     f->dimension = st->d->dim;
+    f->encoder = ds->encoder == ENCODER_HASHED ? "hashed" : "lm";
+    memcpy(f->encoder_digest, ds->digest, sizeof f->encoder_digest);
     snprintf(f->blas, sizeof f->blas, "%s", blas_config());
     *ret = f;
     return 0;

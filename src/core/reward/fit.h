@@ -140,6 +140,8 @@ struct fit {
     int annotators;
     struct fit_annotator *annotator;
     int dimension;
+    const char *encoder;     /* "hashed", or "lm": features of a language model */
+    uint8_t encoder_digest[32]; /* of the latter; zeros when not told */
     const float *pooled;     /* [dimension] head of the single reward */
     struct fit_accuracy accuracy; /* overall */
     const char *fold_unit;   /* "item", or "pair" where there are too few items to keep them apart */
