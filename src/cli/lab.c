@@ -31,8 +31,9 @@ static int usage(FILE *out)
 static int parse(int argc, char **argv, struct arguments *a, struct err *err)
 {
     for (int i = 1; i < argc; i++) {
-        int64_t *number = strcmp(argv[i], "--seed") == 0 ? &a->seed : strcmp(argv[i], "--repeats") == 0 ? &a->repeats
-                                                                                                       : NULL;
+        int64_t *number = strcmp(argv[i], "--seed") == 0      ? &a->seed
+                          : strcmp(argv[i], "--repeats") == 0 ? &a->repeats
+                                                              : NULL;
         if (number) {
             if (++i == argc || !str_to_int64(str_of(argv[i]), number) || *number < 0 || *number > 1000000)
                 return err_set(err, ERR_USAGE, "%s needs a whole number from 0 to 1000000", argv[i - 1]);
@@ -101,6 +102,13 @@ static void print_json(const struct lab_result *r)
     buf_free(&out);
 }
 
+/* A line on a terminal that says where the experiment is. */
+static void show(void *context, double fraction, const char *text)
+{
+    (void)context;
+    fprintf(stderr, "\r\033[K%3.0f %%  %s", 100 * fraction, text);
+}
+
 int command_lab(int argc, char **argv)
 {
     struct arguments a = {.seed = 1};
@@ -112,7 +120,14 @@ int command_lab(int argc, char **argv)
         return command_failed("lab", &err);
     long cores = sysconf(_SC_NPROCESSORS_ONLN);
     int threads = cores >= 2 ? 2 : 1;
-    if (blas_start(&err) < 0 || lab_run(a.id, (uint64_t)a.seed, (int)a.repeats, threads, &result, &err) < 0) {
+    struct lab_watch watch = {.tell = show};
+    bool terminal = isatty(STDERR_FILENO);
+    int failed = blas_start(&err);
+    if (failed == 0)
+        failed = lab_run(a.id, (uint64_t)a.seed, (int)a.repeats, threads, terminal ? &watch : NULL, &result, &err);
+    if (terminal)
+        fprintf(stderr, "\r\033[K");
+    if (failed < 0) {
         command_failed("lab", &err);
         return err.code == ERR_NOT_FOUND ? 2 : 1;
     }

@@ -1,9 +1,11 @@
-#include "core/lab/lab.h"
+#include "core/lab/lab_parts.h"
 
 #include <math.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 
+#include "base/check.h"
 #include "base/mem.h"
 #include "core/blas.h"
 #include "core/lab/world.h"
@@ -13,21 +15,26 @@
 
 enum { DIM = 16, TEST_COMPARISONS = 20000, T4_HALF = 36, RIDGE = 1 };
 
-/* One experiment under way. */
-struct lab {
-    uint64_t seed;
-    int repeats;
-    struct fit_options options;
-    struct lab_result *result;
-};
-
-static void figure(struct lab *lab, bool judged, double value, double low, double high, const char *name)
+void lab_figure_add(struct lab *lab, bool judged, double value, double low, double high, const char *name)
 {
+    CHECK(lab->result->figures < LAB_FIGURES_MAX);
     struct lab_figure *f = &lab->result->figure[lab->result->figures++];
     *f = (struct lab_figure){.value = value, .low = low, .high = high, .judged = judged};
     snprintf(f->name, sizeof f->name, "%s", name);
     if (judged && !(value >= low && value <= high))
         lab->result->within = false;
+}
+
+void lab_tell(const struct lab *lab, double fraction, const char *format, ...)
+{
+    char text[128];
+    va_list arguments;
+    if (!lab->watch)
+        return;
+    va_start(arguments, format);
+    vsnprintf(text, sizeof text, format, arguments);
+    va_end(arguments);
+    lab->watch->tell(lab->watch->context, fraction, text);
 }
 
 /* A world with a study over its comparisons. */
@@ -110,13 +117,13 @@ static int t1(struct lab *lab, struct err *err)
         if (pooled_accuracy(lab, targets[i].ratio, &minority, &majority, err) < 0)
             return -1;
         snprintf(name, sizeof name, "minority accuracy at %d:1", targets[i].ratio);
-        figure(lab, true, minority, targets[i].minority - 0.02, targets[i].minority + 0.02, name);
+        lab_figure_add(lab, true, minority, targets[i].minority - 0.02, targets[i].minority + 0.02, name);
         snprintf(name, sizeof name, "majority accuracy at %d:1", targets[i].ratio);
-        figure(lab, true, majority, targets[i].majority - 0.02, targets[i].majority + 0.02, name);
+        lab_figure_add(lab, true, majority, targets[i].majority - 0.02, targets[i].majority + 0.02, name);
         falling = falling && minority < before;
         before = minority;
     }
-    figure(lab, true, falling, 1, 1, "minority accuracy falls with the ratio");
+    lab_figure_add(lab, true, falling, 1, 1, "minority accuracy falls with the ratio");
     return 0;
 }
 
@@ -155,8 +162,8 @@ static int t2(struct lab *lab, struct err *err)
     double share, iterations;
     if (recovery(lab, ASSIGNMENT_HARD, true, (int[2]){20, 20}, 75, &share, &iterations, err) < 0)
         return -1;
-    figure(lab, true, share, 0.99, 1, "placed right, hard EM from round-robin");
-    figure(lab, true, iterations, 1, 10, "most iterations");
+    lab_figure_add(lab, true, share, 0.99, 1, "placed right, hard EM from round-robin");
+    lab_figure_add(lab, true, iterations, 1, 10, "most iterations");
     return 0;
 }
 
@@ -166,8 +173,8 @@ static int t3(struct lab *lab, struct err *err)
     if (recovery(lab, ASSIGNMENT_SOFT, false, (int[2]){73, 7}, 20, &soft, &iterations, err) < 0 ||
         recovery(lab, ASSIGNMENT_HARD, true, (int[2]){73, 7}, 20, &hard, &iterations, err) < 0)
         return -1;
-    figure(lab, true, soft, 0.98, 1, "placed right, soft EM");
-    figure(lab, false, hard, 0, 1, "placed right, hard EM from round-robin");
+    lab_figure_add(lab, true, soft, 0.98, 1, "placed right, soft EM");
+    lab_figure_add(lab, false, hard, 0, 1, "placed right, hard EM from round-robin");
     return 0;
 }
 
@@ -184,7 +191,7 @@ static int t4(struct lab *lab, struct err *err)
                      err) < 0)
             return -1;
         snprintf(name, sizeof name, "placed right at %d pairs each", targets[i].pairs);
-        figure(lab, true, share, targets[i].placed - 0.02, targets[i].placed + 0.02, name);
+        lab_figure_add(lab, true, share, targets[i].placed - 0.02, targets[i].placed + 0.02, name);
     }
     return 0;
 }
@@ -215,7 +222,7 @@ static int t8(struct lab *lab, struct err *err)
         if (choices_right(lab, groups, &right, err) < 0)
             return -1;
         snprintf(name, sizeof name, "K = %d chosen, share of %d seeds", groups, lab->repeats);
-        figure(lab, true, (double)right / lab->repeats, 10.0 / 12 - 1e-9, 1, name);
+        lab_figure_add(lab, true, (double)right / lab->repeats, 10.0 / 12 - 1e-9, 1, name);
     }
     return 0;
 }
@@ -233,9 +240,11 @@ static int t10(struct lab *lab, struct err *err)
         failed = study_mixture(&b.study, b.study.all, 2, 1, effort, pooled, NULL, &m, err);
     if (failed == 0) {
         bounds_variation(m, b.study.l, b.study.d, pairs, mixture);
-        figure(lab, false, pairs[1], 0, 1, "TV between the groups");
-        figure(lab, true, fabs(mixture[0] - (1 - m->eta[0]) * pairs[1]), 0, 1e-4, "error of the identity, group 0");
-        figure(lab, true, fabs(mixture[1] - (1 - m->eta[1]) * pairs[1]), 0, 1e-4, "error of the identity, group 1");
+        lab_figure_add(lab, false, pairs[1], 0, 1, "TV between the groups");
+        lab_figure_add(lab, true, fabs(mixture[0] - (1 - m->eta[0]) * pairs[1]), 0, 1e-4,
+                       "error of the identity, group 0");
+        lab_figure_add(lab, true, fabs(mixture[1] - (1 - m->eta[1]) * pairs[1]), 0, 1e-4,
+                       "error of the identity, group 1");
     }
     mixture_free(pooled);
     mixture_free(m);
@@ -267,12 +276,14 @@ const char *lab_list(int i, const char **ret_title)
     return experiments[i].id;
 }
 
-int lab_run(const char *id, uint64_t seed, int repeats, int threads, struct lab_result *ret, struct err *err)
+int lab_run(const char *id, uint64_t seed, int repeats, int threads, const struct lab_watch *watch,
+            struct lab_result *ret, struct err *err)
 {
     for (int i = 0; i < EXPERIMENTS; i++) {
         if (strcmp(experiments[i].id, id) != 0)
             continue;
-        struct lab lab = {.seed = seed, .repeats = repeats > 0 ? repeats : experiments[i].repeats, .result = ret};
+        struct lab lab = {
+            .seed = seed, .repeats = repeats > 0 ? repeats : experiments[i].repeats, .watch = watch, .result = ret};
         fit_options_default(&lab.options);
         lab.options.seed = seed;
         lab.options.threads = threads;

@@ -15,7 +15,7 @@
 
 #include "core/reward/fit.h"
 
-enum { LAB_FIGURES_MAX = 16 };
+enum { LAB_FIGURES_MAX = 64 };
 
 struct lab_figure {
     char name[48];
@@ -30,11 +30,18 @@ struct lab_result {
     bool within;
 };
 
+/* Who is told of progress, between the steps of a long experiment. */
+struct lab_watch {
+    void (*tell)(void *context, double fraction /* 0 .. 1 */, const char *text);
+    void *context;
+};
+
 /* Ids and titles: lab_list(i) for i = 0, 1, ... until NULL; *ret_title may be NULL. */
 const char *lab_list(int i, const char **ret_title);
 
 /* Runs one. `repeats` > 0 lowers or raises the number of seeds that are averaged or counted over (0: that of the
- * target). ERR_NOT_FOUND for an unknown id. */
-int lab_run(const char *id, uint64_t seed, int repeats, int threads, struct lab_result *ret, struct err *err);
+ * target). `watch` may be NULL. ERR_NOT_FOUND for an unknown id. */
+int lab_run(const char *id, uint64_t seed, int repeats, int threads, const struct lab_watch *watch,
+            struct lab_result *ret, struct err *err);
 
 #endif

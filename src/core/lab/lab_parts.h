@@ -1,0 +1,25 @@
+/* lab_parts: what an experiment is given and how it reports. Private to the files of src/core/lab; an experiment with a
+ * file of its own is `int lab_tN(struct lab *lab, struct err *err)`, declared here and listed in lab.c.
+ *
+ * The lab is the caller's; one thread. */
+#ifndef EGALIGN_CORE_LAB_PARTS_H
+#define EGALIGN_CORE_LAB_PARTS_H
+
+#include "core/lab/lab.h"
+
+/* One experiment under way. */
+struct lab {
+    uint64_t seed;
+    int repeats;
+    struct fit_options options; /* of fits: seed and threads are set */
+    const struct lab_watch *watch;
+    struct lab_result *result;
+};
+
+/* Adds a figure, which must be within low .. high when it is judged. */
+void lab_figure_add(struct lab *lab, bool judged, double value, double low, double high, const char *name);
+
+/* Tells the watcher, if there is one, what is done now; `fraction` of the experiment is done. */
+void lab_tell(const struct lab *lab, double fraction, const char *format, ...) __attribute__((format(printf, 3, 4)));
+
+#endif
