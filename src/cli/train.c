@@ -32,7 +32,7 @@ static const char help[] =
     "  --rate X               highest learning rate (0.001 with --new, otherwise 0.00002)\n"
     "  --warm-up X            share of the steps in which the rate rises (0.05)\n"
     "  --weight-decay X       (0.1 with --new, otherwise 0)\n"
-    "  --held-out X           share of the lines that only test (0.02)\n"
+    "  --held-out X           share of the prompts that only test (0.02)\n"
     "  --template TEXT        what stands around a prompt, \\n for a new line (that of --init, or \"{prompt}\\n\\n\")\n"
     "  --frozen N             bottom blocks that are not trained (0)\n"
     "  --recompute            less memory, a third more time\n"

@@ -29,7 +29,7 @@ def examples(tmp_path_factory):
     dice = random.Random(3)
     lines = []
     for _ in range(300):
-        a, b = dice.randrange(5), dice.randrange(5)
+        a, b = dice.randrange(9), dice.randrange(9)
         lines.append({"prompt": f"{a} and {b}", "response": "one " * a + "two " * b, "source": "unused"})
     lines += [{"text": "one two one two"}] * 20
     path.write_text("".join(json.dumps(line) + "\n" for line in lines))
@@ -108,7 +108,7 @@ def test_training_goes_on_from_a_model(examples, trained, tmp_path):
     out = tmp_path / "further"
     packed = tmp_path / "examples.jsonl.gz"
     packed.write_bytes(gzip.compress(examples.read_bytes()))
-    done = egalign("train", "sft", "--data", packed, "--init", whole, "--out", out, "--epochs", "0.5", "--rate", "1e-4",
+    done = egalign("train", "sft", "--data", packed, "--init", whole, "--out", out, "--epochs", "2", "--rate", "1e-3",
                    "--held-out", "0.1", "--batch-tokens", 256, "--json")
     last = json.loads(done.stdout.splitlines()[-1])
     assert last["held_out_perplexity"] <= before[-1]["held_out_perplexity"]

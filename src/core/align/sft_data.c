@@ -33,13 +33,24 @@ static int append_text(struct sft_data *d, size_t offset, size_t length, bool he
     return 0;
 }
 
+/* By the prompt, so that all answers to one are on the same side: an answer is easily told from its siblings. */
+static bool is_held_out(const struct sft_data *d, struct str key)
+{
+    uint8_t digest[SHA256_SIZE];
+    uint64_t stream;
+    struct rng rng;
+    sha256(key.ptr, key.len, digest);
+    memcpy(&stream, digest, sizeof stream);
+    rng_init(&rng, d->seed, stream);
+    return rng_uniform(&rng) < d->held_out;
+}
+
 int sft_data_add(struct sft_data *d, const struct dialogue *dialogue, struct str prompt, struct str text,
                  struct err *err)
 {
-    struct rng rng;
     size_t offset = d->tokens.count, read;
-    rng_init(&rng, d->seed, (uint64_t)d->lines++);
-    bool held_out = rng_uniform(&rng) < d->held_out;
+    bool held_out = is_held_out(d, prompt.ptr ? prompt : text);
+    d->lines++;
     if (!prompt.ptr) {
         if (dialogue_text(dialogue, text, &d->tokens, err) < 0)
             return -1;

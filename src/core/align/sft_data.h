@@ -2,7 +2,8 @@
  *
  * An example is a sequence of which the tokens from `prompt` on are predicted. Responses that are too long are cut at
  * the end; prompts that leave no room for one are passed over; long texts become several examples that share one
- * token. Which examples are held out depends on the seed and the number of the line only. The data own their tokens. */
+ * token. Which examples are held out depends on the seed and the prompt (where there is none: the text) only, so no
+ * prompt is on both sides. The data own their tokens. */
 #ifndef EGALIGN_CORE_ALIGN_SFT_DATA_H
 #define EGALIGN_CORE_ALIGN_SFT_DATA_H
 
@@ -20,7 +21,7 @@ struct sft_example {
 struct sft_data {
     int longest;     /* tokens of an example at most; set by the caller before the first is added */
     uint64_t seed;   /* of the choice of what is held out; likewise */
-    double held_out; /* share, 0 .. 0.5; likewise */
+    double held_out; /* share of the prompts, 0 .. 0.5; likewise */
     struct token_list tokens;
     struct sft_example *examples;
     size_t count, room;
