@@ -140,6 +140,14 @@ COMMENT ON COLUMN evaluation.document IS 'What was found, as the API shows it; n
 COMMENT ON COLUMN evaluation.created_at IS 'When asked for.';
 COMMENT ON COLUMN evaluation.published_at IS 'When the document was stored; null before.';
 
+CREATE FUNCTION prompt_text(prompt text, is_messages boolean) RETURNS text LANGUAGE sql IMMUTABLE PARALLEL SAFE AS
+$$ SELECT CASE WHEN NOT is_messages THEN prompt
+               WHEN json_array_length(prompt::json) = 1 THEN prompt::json -> 0 ->> 'content'
+               ELSE (SELECT string_agg(initcap(m.message ->> 'role') || ': ' || (m.message ->> 'content'), E'\n\n'
+                                       ORDER BY m.place)
+                     FROM json_array_elements(prompt::json) WITH ORDINALITY AS m (message, place)) END $$;
+COMMENT ON FUNCTION prompt_text(text, boolean) IS 'A prompt as the one text that a language model is given (within its template): a plain prompt as it is, a single message''s content, and of several messages "User: ...", "Assistant: ..." with an empty line between them.';
+
 CREATE VIEW policy_document AS
 SELECT p.project_id, p.id, p.name,
        json_build_object(

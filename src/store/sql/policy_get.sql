@@ -1,0 +1,2 @@
+-- Policy $2 of project $1 as JSON.
+SELECT body FROM policy_document WHERE project_id = $1 AND id = $2

@@ -1,0 +1,2 @@
+-- The policy that job $1 makes.
+SELECT id, name, folder, ready_at IS NOT NULL AND deleted_at IS NULL, digest FROM policy WHERE job_id = $1
