@@ -95,7 +95,8 @@ struct json_field {
     const struct json_shape *shape; /* JSON_KIND_OBJECT */
     const struct json_field *item;  /* JSON_KIND_LIST: the element, made with JSON_ITEM */
     size_t item_size;               /* JSON_KIND_LIST: sizeof the element */
-    const struct json_field *forms; /* JSON_KIND_ONE_OF: fields of the same struct, told apart by the first byte */
+    const struct json_field *forms; /* JSON_KIND_ONE_OF: fields of the same struct, told apart by the first byte;
+                                       JSON_KIND_RAW: what it may be, for the schema only */
     size_t form_count;
     const char *about;   /* description, for the schema; may be NULL */
     const char *example; /* JSON text, for the schema; may be NULL */

@@ -136,9 +136,10 @@ static void schema_list(struct buf *out, const struct json_field *f, const struc
     schema_value(out, f->item, limits);
 }
 
-static void schema_forms(struct buf *out, const struct json_field *f, const struct json_limits *limits)
+/* The forms that `word` (oneOf, anyOf) speaks of. */
+static void schema_forms(struct buf *out, const char *word, const struct json_field *f, const struct json_limits *limits)
 {
-    json_key(out, "oneOf");
+    json_key(out, word);
     json_open(out, '[');
     for (size_t i = 0; i < f->form_count; i++)
         schema_value(out, &f->forms[i], limits);
@@ -185,9 +186,12 @@ static void schema_of_kind(struct buf *out, const struct json_field *f, const st
     case JSON_KIND_TIME: put_text(out, "format", "date-time"); return;
     case JSON_KIND_OBJECT: schema_members(out, f->shape, limits); return;
     case JSON_KIND_LIST: schema_list(out, f, limits); return;
-    case JSON_KIND_ONE_OF: schema_forms(out, f, limits); return;
-    case JSON_KIND_BOOL:
-    case JSON_KIND_RAW: return;
+    case JSON_KIND_ONE_OF: schema_forms(out, "oneOf", f, limits); return;
+    case JSON_KIND_RAW:
+        if (f->form_count)
+            schema_forms(out, "anyOf", f, limits);
+        return;
+    case JSON_KIND_BOOL: return;
     }
 }
 

@@ -5,20 +5,35 @@
 #include "formats/fit_options.h"
 #include "store/fit_read.h"
 
+static int ask(struct request *r, const struct fit_settings *settings, const char *pointer, struct uuid *ret_fit,
+               struct uuid *ret_job, bool *ret_created, struct err *err)
+{
+    struct buf options = {0};
+    if (fit_settings_check(settings, pointer, err) < 0)
+        return -1;
+    fit_settings_write(&options, settings);
+    int status = options.failed
+                     ? err_memory(err)
+                     : fit_request(r->api->pool, &r->project, (struct str){options.data, options.length},
+                                   &r->who.token, r->traceparent, ret_fit, ret_job, ret_created, err);
+    buf_free(&options);
+    return status;
+}
+
+int ask_for_fit(struct request *r, void *options, const char *pointer, struct uuid *ret_job, bool *ret_created,
+                struct err *err)
+{
+    struct uuid fit;
+    return ask(r, options, pointer, &fit, ret_job, ret_created, err);
+}
+
 int on_fits_post(struct request *r, struct err *err)
 {
-    const struct fit_settings *settings = r->input;
-    if (fit_settings_check(settings, "", err) < 0)
-        return -1;
-    struct buf options = {0}, body = {0};
+    struct buf body = {0};
     struct uuid fit, job;
     bool created = false;
     char text[UUID_TEXT_SIZE];
-    fit_settings_write(&options, settings);
-    int status = options.failed ? err_memory(err)
-                                : fit_request(r->api->pool, &r->project, (struct str){options.data, options.length},
-                                              &r->who.token, r->traceparent, &fit, &job, &created, err);
-    buf_free(&options);
+    int status = ask(r, r->input, "", &fit, &job, &created, err);
     if (status == 0)
         status = fit_get(r->api->pool, &r->project, &fit, &body, err);
     if (status == 0)

@@ -1,50 +1,89 @@
 #include "store/job.h"
 
+#include <stdio.h>
+#include <string.h>
+
 #include "api/follow.h"
 #include "api/resource/resource.h"
 #include "formats/fit_options.h"
-#include "store/fit.h"
+
+/* ---- asking for one ---- */
+
+/* The one list of kinds: KIND(name, shape of its options, who asks for it). The names are those of enum job_kind. */
+#define KINDS(KIND) KIND(fit, fit_settings_shape, ask_for_fit)
+
+#define NAME(name, shape, ask) #name,
+static const char *const kinds[] = {KINDS(NAME) NULL};
+#undef NAME
+
+#define ENTRY(name, shape, ask) {&(shape), ask},
+static const struct {
+    const struct json_shape *options;
+    ask_for_job *ask;
+} entries[] = {KINDS(ENTRY)};
+#undef ENTRY
+
+#define FORM(word, options_shape, ask) {.name = #word, .kind = JSON_KIND_OBJECT, .shape = &(options_shape)},
+static const struct json_field forms[] = {KINDS(FORM)};
+#undef FORM
 
 struct job_body {
     struct json_seen seen;
     int kind;
-    struct fit_settings options;
+    struct str options; /* read again by the shape of the kind */
 };
 
-static const char *const kinds[] = {"fit", NULL};
 const char *const job_states[] = {"queued", "running", "done", "failed", "cancelled", NULL};
 
 static const struct json_field fields[] = {
     JSON_FIELD(ENUM, struct job_body, kind, "kind", .flags = JSON_REQUIRED, .names = kinds,
                .about = "What is to be done.", .example = "\"fit\""),
-    JSON_FIELD_OBJECT(struct job_body, options, "options", &fit_settings_shape, .about = "Options of the fit.",
-                      .example = "{\"k_max\":6}"),
+    JSON_FIELD(RAW, struct job_body, options, "options", .flags = JSON_RAW_OBJECT, .forms = forms,
+               .form_count = sizeof forms / sizeof forms[0], .about = "Options of this kind of job.",
+               .example = "{\"k_max\":6}"),
 };
 
 const struct json_shape job_body_shape = JSON_SHAPE(struct job_body, fields, "NewJob", "Work to be done.");
 
+/* The options as the struct of their shape, from the request's arena. NULL with err, whose pointer is below /options. */
+static void *read_options(struct request *r, const struct job_body *b, struct err *err)
+{
+    const struct json_shape *shape = entries[b->kind].options;
+    struct str text = b->options.ptr ? b->options : (struct str)STR_LITERAL("{}");
+    struct json_limits limits = {(int)r->api->config->max_json_depth, (size_t)r->api->config->max_text_bytes};
+    char pointer[sizeof err->pointer];
+    char *copy = arena_strndup(&r->arena, text.ptr, text.len); /* reading changes it */
+    void *options = arena_zeroed(&r->arena, 1, shape->size);
+    if (!copy || !options) {
+        err_memory(err);
+        return NULL;
+    }
+    if (json_read(copy, text.len, shape, &limits, options, &r->arena, err) == 0)
+        return options;
+    snprintf(pointer, sizeof pointer, "/options%.*s", (int)(sizeof pointer - 9), err->pointer);
+    memcpy(err->pointer, pointer, sizeof pointer);
+    return NULL;
+}
+
 int on_jobs_post(struct request *r, struct err *err)
 {
     const struct job_body *b = r->input;
-    if (fit_settings_check(&b->options, "/options", err) < 0)
-        return -1;
-    struct buf options = {0}, body = {0};
-    struct uuid fit, job;
+    struct buf body = {0};
+    struct uuid job;
     bool created = false;
     char text[UUID_TEXT_SIZE];
-    fit_settings_write(&options, &b->options);
-    int status = options.failed ? err_memory(err)
-                                : fit_request(r->api->pool, &r->project, (struct str){options.data, options.length},
-                                              &r->who.token, r->traceparent, &fit, &job, &created, err);
-    buf_free(&options);
-    if (status == 0)
-        status = job_get(r->api->pool, &r->project, &job, &body, err);
+    void *options = read_options(r, b, err);
+    if (!options || entries[b->kind].ask(r, options, "/options", &job, &created, err) < 0)
+        return -1;
+    int status = job_get(r->api->pool, &r->project, &job, &body, err);
     if (status == 0)
         reply_field(&r->reply, "Location",
                     arena_printf(&r->arena, "/v1/projects/%s/jobs/%s", request_parameter(r, "project").ptr,
                                  uuid_format(&job, text)));
     return answer_json(r, status, created ? 202 : 200, &body);
 }
+
+/* ---- jobs there are ---- */
 
 int on_jobs_get(struct request *r, struct err *err)
 {

@@ -51,6 +51,12 @@ int on_memberships_get(struct request *r, struct err *err);
 bool win_rates_from_memory(struct request *r);
 int on_win_rates_get(struct request *r, struct err *err);
 
+/* Asks for a job of one kind: `options` is the struct of the kind's shape, read but not checked further; errors point
+ * below `pointer`. *ret_created: false when the same was there already. */
+typedef int ask_for_job(struct request *r, void *options, const char *pointer, struct uuid *ret_job, bool *ret_created,
+                        struct err *err);
+ask_for_job ask_for_fit;
+
 /* Jobs: ask for one, list, get one, cancel, start again, read or follow its log. */
 extern const struct json_shape job_body_shape;
 extern const char *const job_states[]; /* ended by NULL */
