@@ -15,7 +15,7 @@
 static const char help[] =
     "usage: egalign info DIR [--json]\n\n"
     "Says what the model in DIR is (a Hugging Face directory): family, numbers, parameters, tokenizer, and the memory\n"
-    "that sampling from it and training it take. The weights are not read.\n\n"
+    "that sampling from it and training it take; and the matrix backends of this machine. The weights are not read.\n\n"
     "Exit status: 0 done, 1 the directory is not usable, 2 the command line is not usable.\n";
 
 /* One line of the answer. */
@@ -25,7 +25,7 @@ struct fact {
     const char *text;
 };
 
-enum { TRAIN_TOKENS = 8 * 128, SAMPLES = 16, FACTS = 18 };
+enum { TRAIN_TOKENS = 8 * 128, SAMPLES = 16, BACKENDS_SIZE = 120, FACTS = 20 };
 
 static struct lm_layout layout_or_empty(const struct lm_shape *shape, int *ret_failed, struct err *err)
 {
@@ -85,11 +85,24 @@ static void print_json(const struct fact *facts, int count)
     buf_free(&out);
 }
 
+/* The backends that pass their self-test here. */
+static void list_backends(char text[BACKENDS_SIZE])
+{
+    text[0] = '\0';
+    for (int i = 0; gemm_backend_at(i); i++) {
+        const char *name = gemm_backend_at(i)->name;
+        size_t used = strlen(text);
+        if (gemm_backend(name, NULL))
+            snprintf(text + used, BACKENDS_SIZE - used, "%s%s", used ? ", " : "", name);
+    }
+}
+
 static int run(const char *folder, bool json, struct err *err)
 {
     struct lm_shape s;
     struct gemm gemm = {.backend = gemm_backend(NULL, err)};
     struct err no_tokenizer = {0};
+    char backends[BACKENDS_SIZE];
     int failed;
     if (!gemm.backend || checkpoint_shape(folder, &s, err) < 0)
         return -1;
@@ -97,6 +110,7 @@ static int run(const char *folder, bool json, struct err *err)
     if (failed)
         return -1;
     struct tokenizer *t = tokenizer_load(folder, &no_tokenizer);
+    list_backends(backends);
     const struct fact facts[FACTS] = {
         {"family", "family", 0, lm_family_name(s.family)},
         {"parameters", "parameters", parameters(&layout), NULL},
@@ -115,6 +129,8 @@ static int run(const char *folder, bool json, struct err *err)
         {"weights_bytes", "memory: weights", (double)layout.count * sizeof(float), NULL},
         {"sampling_bytes", "memory: 16 samples at once", sampling_bytes(&s, &layout, &gemm), NULL},
         {"training_bytes", "memory: training at 8 x 128 tokens", training_bytes(&s, &gemm), NULL},
+        {"backends", "matrix backends", 0, backends},
+        {"bf16", "bf16 instructions", 0, gemm_bf16_engine()},
         {"end", "end token", t && s.eos < 0 ? tokenizer_end(t) : s.eos, NULL},
     };
     (json ? print_json : print_text)(facts, FACTS);

@@ -22,12 +22,13 @@ static const char help[] =
     "  --top-k N          of the N most likely tokens only; 0: all (0)\n"
     "  --top-p X          of the most likely tokens that reach this probability; 1: all (1)\n"
     "  --seed N           (1)\n"
+    "  --backend NAME     matrix products in fp32, bf16 or bf16x3; auto: bf16 where the CPU has it, else fp32 (auto)\n"
     "  --threads N        (the cores of this machine, 8 at most)\n"
     "  --json             one JSON object a sample: text, tokens, log-probability, whether it ended\n\n"
     "Exit status: 0 done, 1 failed, 2 the command line is not usable.\n";
 
 struct sample {
-    const char *folder, *prompt;
+    const char *folder, *prompt, *backend;
     bool raw, json, help;
     int64_t samples, max_new, top_k, seed, threads;
     double temperature, top_p;
@@ -49,6 +50,7 @@ static int parse(int argc, char **argv, struct sample *s, struct err *err)
                                    {"--top-k", &top_k, NULL},
                                    {"--top-p", &top_p, NULL},
                                    {"--seed", &seed, NULL},
+                                   {"--backend", &s->backend, NULL},
                                    {"--threads", &threads, NULL},
                                    {"--json", NULL, &s->json},
                                    {"--help", NULL, &s->help},
@@ -160,8 +162,9 @@ static int print(const struct sample *s, struct err *err)
 
 static int run(struct sample *s, struct err *err)
 {
-    if (language_model_start(&s->lm, (int)s->threads, err) < 0 || language_model_load(&s->lm, s->folder, err) < 0 ||
-        read_prompt(s, err) < 0 || make_room(s, err) < 0)
+    if (language_model_start(&s->lm, (int)s->threads, err) < 0 || language_model_use(&s->lm, s->backend, err) < 0 ||
+        language_model_load(&s->lm, s->folder, err) < 0 || read_prompt(s, err) < 0 ||
+        make_room(s, err) < 0)
         return -1;
     struct generate_options options = {.gemm = s->lm.gemm,
                                        .sampling = {.seed = (uint64_t)s->seed,

@@ -40,6 +40,8 @@ static const char help[] =
     "  --seed N               of the start and the order (1)\n"
     "  --evaluate-every N     steps between held-out perplexities (a tenth of all)\n"
     "  --checkpoint-every N   steps between checkpoints (by time: five minutes)\n"
+    "  --backend NAME         matrix products in fp32, bf16 or bf16x3; auto: bf16 where the CPU has it, else fp32 "
+    "(auto)\n"
     "  --threads N            (the cores of this machine, 8 at most); the result does not depend on it\n"
     "  --json                 print progress and result as lines of JSON\n\n"
     "Exit status: 0 done, 1 failed, 2 the command line is not usable, 75 stopped by a signal, with a checkpoint.\n";

@@ -113,6 +113,7 @@ int train_parse(int argc, char **argv, struct train *t, struct err *err)
                                    {"--seed", &w.seed, NULL},
                                    {"--evaluate-every", &w.evaluate, NULL},
                                    {"--checkpoint-every", &w.checkpoint, NULL},
+                                   {"--backend", &t->backend, NULL},
                                    {"--threads", &w.threads, NULL},
                                    {"--json", NULL, &t->json},
                                    {NULL, NULL, NULL}};
@@ -215,7 +216,7 @@ static int prepare_folder(struct train *t, struct err *err)
 
 int train_prepare(struct train *t, struct err *err)
 {
-    if (language_model_start(&t->lm, (int)t->threads, err) < 0)
+    if (language_model_start(&t->lm, (int)t->threads, err) < 0 || language_model_use(&t->lm, t->backend, err) < 0)
         return -1;
     if ((t->init ? language_model_load(&t->lm, t->init, err) : start_new(t, err)) < 0)
         return -1;

@@ -9,6 +9,7 @@
 
 struct train {
     const char *file, *init, *out; /* `init` is NULL with --new */
+    const char *backend;           /* NULL: auto */
     int layers, width;             /* of --new */
     int64_t vocabulary, context, longest, threads, checkpoint_every, evaluate_every;
     double held_out;

@@ -6,21 +6,36 @@
 
 #include "core/blas.h"
 #include "core/lm/gemm.h"
+#include "core/lm/onednn.h"
 #include "core/lm_support.h"
 
 static const int shapes[][3] = {{1, 1, 1}, {3, 5, 7}, {64, 33, 16}, {130, 515, 19}, {300, 257, 40}, {260, 600, 9},
-                                {2, 700, 0}};
+                                {2, 700, 0}, {600, 1030, 33}, {33, 31, 1100}};
+
+/* The nearest number with 8 significant bits, worked out by scaling; the twin of kernels.to_bf16. */
+static float rounded_to_bf16(float x)
+{
+    int exponent;
+    float fraction = frexpf(x, &exponent);
+    return ldexpf(nearbyintf(ldexpf(fraction, 8)), exponent - 8);
+}
 
 /* One product of shape `s` with random operands, strides a little wider than needed; the result is the caller's. */
-static float *product_of(const struct gemm *g, const int *s, bool ta, bool tb, float beta, size_t *ret_count)
+static float *product_of(const struct gemm *g, const int *s, bool ta, bool tb, float beta, bool rounded,
+                         size_t *ret_count)
 {
     struct rng rng;
     rng_init(&rng, 11, (uint64_t)s[0]);
     int m = s[0], n = s[1], k = s[2];
     struct gemm_product p = {.transpose_a = ta, .transpose_b = tb, .m = m, .n = n, .k = k, .alpha = 0.75f, .beta = beta,
                              .lda = (ta ? m : k) + 3, .ldb = (tb ? k : n) + 2, .ldc = n + 1};
-    float *a = random_floats(&rng, (size_t)(ta ? k : m) * p.lda + 1, 1);
-    float *b = random_floats(&rng, (size_t)(tb ? n : k) * p.ldb + 1, 1);
+    size_t size_a = (size_t)(ta ? k : m) * p.lda + 1, size_b = (size_t)(tb ? n : k) * p.ldb + 1;
+    float *a = random_floats(&rng, size_a, 1);
+    float *b = random_floats(&rng, size_b, 1);
+    for (size_t i = 0; i < size_a && rounded; i++)
+        a[i] = rounded_to_bf16(a[i]);
+    for (size_t i = 0; i < size_b && rounded; i++)
+        b[i] = rounded_to_bf16(b[i]);
     *ret_count = (size_t)m * p.ldc;
     p.c = random_floats(&rng, *ret_count, 1);
     p.a = a;
@@ -31,36 +46,79 @@ static float *product_of(const struct gemm *g, const int *s, bool ta, bool tb, f
     return p.c;
 }
 
-static void openblas_matches_the_naive_twin(void **state)
+/* `name` against the naive twin, whose operands are rounded to bf16 first if `rounded`. */
+static void check_backend(const char *name, bool rounded, double limit)
 {
-    (void)state;
-    struct gemm fast = {gemm_backend("openblas", NULL), NULL}, plain = {gemm_backend("naive", NULL), NULL};
+    struct gemm fast = {gemm_backend(name, NULL), NULL}, plain = {gemm_backend("naive", NULL), NULL};
+    assert_non_null(fast.backend);
     for (size_t s = 0; s < sizeof shapes / sizeof shapes[0]; s++)
         for (int mode = 0; mode < 8; mode++) {
             size_t n;
             float beta = mode & 4 ? 0.5f : 0;
-            float *got = product_of(&fast, shapes[s], mode & 1, mode & 2, beta, &n);
-            float *want = product_of(&plain, shapes[s], mode & 1, mode & 2, beta, &n);
-            assert_close_f(n, got, want, 1e-6);
+            float *got = product_of(&fast, shapes[s], mode & 1, mode & 2, beta, false, &n);
+            float *want = product_of(&plain, shapes[s], mode & 1, mode & 2, beta, rounded, &n);
+            assert_close_f(n, got, want, limit);
             mem_free(got);
             mem_free(want);
         }
 }
 
+static void fp32_matches_the_naive_twin(void **state)
+{
+    (void)state;
+    check_backend("fp32", false, 1e-6);
+}
+
+static void onednn_matches_the_naive_twin(void **state)
+{
+    (void)state;
+    struct err err;
+    if (!gemm_backend("onednn", &err)) {
+        assert_non_null(strstr(err.message, "onednn"));
+        skip();
+    }
+    check_backend("onednn", false, 1e-6);
+}
+
+/* To fp32's precision: the rounding is the only difference, and it is the twin's. */
+static void bf16_matches_the_naive_twin_of_rounded_operands(void **state)
+{
+    (void)state;
+    check_backend("bf16", true, 1e-6);
+}
+
+static void bf16x3_matches_the_naive_twin(void **state)
+{
+    (void)state;
+    check_backend("bf16x3", false, 1e-5);
+}
+
 static void products_do_not_depend_on_threads(void **state)
 {
     (void)state;
-    struct gemm one = {gemm_backend(NULL, NULL), NULL}, two = {one.backend, threads_new(2, NULL)};
-    for (size_t s = 0; s < sizeof shapes / sizeof shapes[0]; s++)
-        for (int mode = 0; mode < 4; mode++) {
-            size_t n;
-            float *a = product_of(&one, shapes[s], mode & 1, mode & 2, 1, &n);
-            float *b = product_of(&two, shapes[s], mode & 1, mode & 2, 1, &n);
-            assert_memory_equal(a, b, n * sizeof *a);
-            mem_free(a);
-            mem_free(b);
-        }
-    threads_free(two.threads);
+    struct threads *pair = threads_new(2, NULL);
+    for (int i = 0; i < 3; i++) {
+        struct gemm one = {gemm_backend_at(i), NULL}, two = {one.backend, pair};
+        for (size_t s = 0; s < sizeof shapes / sizeof shapes[0]; s++)
+            for (int mode = 0; mode < 4; mode++) {
+                size_t n;
+                float *a = product_of(&one, shapes[s], mode & 1, mode & 2, 1, false, &n);
+                float *b = product_of(&two, shapes[s], mode & 1, mode & 2, 1, false, &n);
+                assert_memory_equal(a, b, n * sizeof *a);
+                mem_free(a);
+                mem_free(b);
+            }
+    }
+    threads_free(pair);
+}
+
+static void the_automatic_choice_is_one_that_this_machine_is_fast_at(void **state)
+{
+    (void)state;
+    const struct gemm_backend *b = gemm_backend("auto", NULL);
+    assert_non_null(b);
+    assert_string_equal(b->name, onednn_has_bf16() ? "bf16" : "fp32");
+    assert_non_null(strstr(gemm_bf16_engine(), "oneDNN"));
 }
 
 static void unknown_backends_are_refused_by_name(void **state)
@@ -70,7 +128,7 @@ static void unknown_backends_are_refused_by_name(void **state)
     assert_null(gemm_backend("abacus", &err));
     assert_int_equal(err.code, ERR_USAGE);
     assert_non_null(strstr(err.message, "abacus"));
-    assert_string_equal(gemm_backend(NULL, &err)->name, "openblas");
+    assert_string_equal(gemm_backend(NULL, &err)->name, "fp32");
 }
 
 static int start_blas(void **state)
@@ -82,7 +140,11 @@ static int start_blas(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(openblas_matches_the_naive_twin),
+        cmocka_unit_test(fp32_matches_the_naive_twin),
+        cmocka_unit_test(onednn_matches_the_naive_twin),
+        cmocka_unit_test(bf16_matches_the_naive_twin_of_rounded_operands),
+        cmocka_unit_test(bf16x3_matches_the_naive_twin),
+        cmocka_unit_test(the_automatic_choice_is_one_that_this_machine_is_fast_at),
         cmocka_unit_test(products_do_not_depend_on_threads),
         cmocka_unit_test(unknown_backends_are_refused_by_name),
     };

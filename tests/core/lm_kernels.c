@@ -233,6 +233,28 @@ static void check_sums(const struct kernels *k)
     free_case(&c);
 }
 
+/* bf16 by rounding to nearest, ties to even; and the two parts of a split. */
+static void check_bf16(const struct kernels *k)
+{
+    const float x[] = {1, 1.00390625f /* 1 + 2^-8: a tie */, 1.01171875f /* 1 + 3 2^-8 */, -1.004f, 3.4e38f, NAN, -0.0f};
+    const uint16_t want[] = {0x3f80, 0x3f80, 0x3f82, 0xbf81, 0x7f80, 0x7fc0, 0x8000};
+    uint16_t got[N], low[N];
+    float high_wide[N], low_wide[N];
+    struct case_of c;
+    k->to_bf16(7, x, got);
+    for (int i = 0; i < 7; i++)
+        assert_int_equal(got[i], want[i]);
+    make_case(&c, 8);
+    k->split_bf16(N, c.x, got, low);
+    k->from_bf16(N, got, high_wide);
+    k->from_bf16(N, low, low_wide);
+    for (int i = 0; i < N; i++) {
+        assert_true(fabsf(c.x[i] - high_wide[i]) <= fabsf(c.x[i]) * 0x1p-8f);
+        assert_true(fabsf(c.x[i] - high_wide[i] - low_wide[i]) <= fabsf(c.x[i]) * 0x1p-16f);
+    }
+    free_case(&c);
+}
+
 /* Extremes stay finite, a NaN stays a NaN. */
 static void check_extremes(const struct kernels *k)
 {
@@ -259,6 +281,7 @@ static void check_set(const struct kernels *k)
     check_choose(k);
     check_rotation(k);
     check_sums(k);
+    check_bf16(k);
     check_extremes(k);
 }
 

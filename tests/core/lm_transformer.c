@@ -78,9 +78,12 @@ static void free_example(struct example *x)
     safetensors_free(x->expected);
 }
 
+static const char *backend_name; /* of the runs; NULL: fp32 */
+
 static struct lm_options options_of(int tokens, struct threads *threads)
 {
-    return (struct lm_options){.gemm = {gemm_backend(NULL, NULL), threads}, .max_tokens = tokens, .train = true};
+    return (struct lm_options){.gemm = {gemm_backend(backend_name, NULL), threads}, .max_tokens = tokens,
+                               .train = true};
 }
 
 static struct lm_run *run_of(const struct lm_model *m, struct lm_options options)
@@ -136,9 +139,8 @@ static void logits_are_pytorchs(void **state)
     }
 }
 
-static void every_gradient_is_pytorchs(void **state)
+static void check_gradients(void)
 {
-    (void)state;
     for (int f = 0; f < 2; f++) {
         struct example x = load_example(fixtures[f]);
         settle(&x);
@@ -162,9 +164,23 @@ static void every_gradient_is_pytorchs(void **state)
     }
 }
 
-static void twenty_steps_follow_pytorch(void **state)
+static void every_gradient_is_pytorchs(void **state)
 {
     (void)state;
+    check_gradients();
+}
+
+static void the_split_of_bf16_keeps_the_precision_of_gradients(void **state)
+{
+    (void)state;
+    backend_name = "bf16x3";
+    check_gradients();
+    backend_name = NULL;
+}
+
+/* The loss of 20 steps of AdamW stays within `limit` of PyTorch's. */
+static void check_steps(double limit)
+{
     struct adamw_options how = {.form = ADAM_PYTORCH, .beta1 = 0.9f, .beta2 = 0.99f, .epsilon = 1e-8f,
                                 .weight_decay = 0.1f};
     for (int f = 0; f < 2; f++) {
@@ -179,7 +195,7 @@ static void twenty_steps_follow_pytorch(void **state)
             double norm, loss;
             lm_zero_gradients(run);
             loss = pass(run, &x);
-            if (!(fabs(loss - losses[i]) < PARITY * fmax(1, losses[i])))
+            if (!(fabs(loss - losses[i]) < limit * fmax(1, losses[i])))
                 fail_msg("step %zu: %g, PyTorch %g", i, loss, losses[i]);
             assert_int_equal(adamw_step(adam, 1e-2f, &norm, NULL), 0);
         }
@@ -188,6 +204,23 @@ static void twenty_steps_follow_pytorch(void **state)
         lm_run_free(run);
         free_example(&x);
     }
+}
+
+static void twenty_steps_follow_pytorch(void **state)
+{
+    (void)state;
+    check_steps(PARITY);
+}
+
+/* bf16 keeps 8 significant bits of each operand, so its course is near that of fp32, and not the same. */
+static void twenty_steps_in_bf16_stay_near(void **state)
+{
+    (void)state;
+    backend_name = "bf16";
+    check_steps(0.02);
+    backend_name = "bf16x3";
+    check_steps(PARITY);
+    backend_name = NULL;
 }
 
 static void packed_equals_one_by_one(void **state)
@@ -298,15 +331,17 @@ static void threads_change_nothing(void **state)
 {
     (void)state;
     struct threads *two = threads_new(2, NULL);
-    for (int family = 0; family < 2; family++) {
-        struct lm_model *m = larger_model(family);
+    for (int i = 0; i < 4; i++) {
+        struct lm_model *m = larger_model(i % 2);
         size_t n;
+        backend_name = i < 2 ? "fp32" : "bf16";
         float *a = large_gradients(m, options_of(LARGE, NULL), &n), *b = large_gradients(m, options_of(LARGE, two), &n);
         assert_memory_equal(a, b, n * sizeof *a);
         mem_free(a);
         mem_free(b);
         lm_model_free(m);
     }
+    backend_name = NULL;
     threads_free(two);
 }
 
@@ -548,7 +583,9 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(logits_are_pytorchs),
         cmocka_unit_test(every_gradient_is_pytorchs),
+        cmocka_unit_test(the_split_of_bf16_keeps_the_precision_of_gradients),
         cmocka_unit_test(twenty_steps_follow_pytorch),
+        cmocka_unit_test(twenty_steps_in_bf16_stay_near),
         cmocka_unit_test(packed_equals_one_by_one),
         cmocka_unit_test(threads_change_nothing),
         cmocka_unit_test(recomputation_changes_nothing),

@@ -12,6 +12,15 @@ int language_model_open(struct language_model *l, int threads, struct err *err)
     return l->threads ? 0 : -1;
 }
 
+int language_model_use(struct language_model *l, const char *name, struct err *err)
+{
+    const struct gemm_backend *backend = gemm_backend(name ? name : "auto", err);
+    if (!backend)
+        return -1;
+    l->gemm.backend = backend;
+    return 0;
+}
+
 int language_model_load(struct language_model *l, const char *folder, struct err *err)
 {
     l->tokenizer = tokenizer_load(folder, err);

@@ -16,8 +16,12 @@ struct language_model {
     struct gemm gemm;
 };
 
-/* Starts BLAS and a pool of `threads` (at least 1). language_model_close must follow in any case. */
+/* Starts BLAS and a pool of `threads` (at least 1); the matrix backend is fp32. language_model_close must follow in any
+ * case. */
 int language_model_open(struct language_model *l, int threads, struct err *err);
+
+/* Takes the matrix backend called `name` instead of fp32; NULL is "auto". ERR_USAGE, ERR_NUMERICAL as gemm_backend. */
+int language_model_use(struct language_model *l, const char *name, struct err *err);
 
 /* Loads everything from `folder`; language_model_open came before. ERR_BAD_FILE also when the tokenizer has more tokens
  * than the model. */

@@ -6,7 +6,7 @@
  * name.
  *
  * `struct gemm` owns nothing; the pool must outlive it. One product at a time per pool. blas_start must have been
- * called before the "openblas" backend is used. */
+ * called before a backend is used. */
 #ifndef EGALIGN_CORE_LM_GEMM_H
 #define EGALIGN_CORE_LM_GEMM_H
 
@@ -32,9 +32,13 @@ struct gemm_product {
 };
 
 struct gemm_backend {
-    const char *name;                                 /* recorded with every run */
-    const char *prose;                                /* one line for people */
+    const char *name;                                  /* recorded with every run */
+    const char *prose;                                 /* one line for people */
+    int rows, columns;                                 /* of a block at most */
+    int few_rows, narrow_columns;                      /* where one block is as wide, or as high, as the product */
     void (*multiply)(const struct gemm_product *part); /* one thread computes one block */
+    void (*multiply_here)(const struct gemm_product *p); /* for gemm_run_here: any size */
+    double tolerance;                                  /* of the self-test, relative to sum |a| |b| */
 };
 
 struct gemm {
@@ -42,14 +46,28 @@ struct gemm {
     struct threads *threads; /* may be NULL: one thread */
 };
 
-/* The backend called `name` ("openblas", or "naive": the schoolbook twin that the tests compare with); NULL with
- * ERR_USAGE, which lists what there is. A NULL name means the best for this machine. */
+/* The backend called `name`, after a self-test against the schoolbook product:
+ *   "fp32"    OpenBLAS
+ *   "bf16"    operands rounded to bf16, sums in fp32 (bf16.h); what is multiplied by gemm_run_here stays fp32
+ *   "bf16x3"  operands split into two bf16 each: nearly fp32's precision by bf16 instructions
+ *   "onednn"  oneDNN's fp32, where the library is there
+ *   "naive"   the schoolbook twin that the tests compare with
+ *   "auto"    bf16 where this CPU has instructions for it, otherwise fp32
+ * A NULL name means fp32. NULL with ERR_USAGE (which lists what there is) for another name, with ERR_NUMERICAL when a
+ * backend gives wrong products on this machine, or cannot be used. */
 const struct gemm_backend *gemm_backend(const char *name, struct err *err);
+
+/* The i-th backend, without a self-test; NULL behind the last. */
+const struct gemm_backend *gemm_backend_at(int i);
+
+/* The library for bf16 instructions and whether this CPU has them, for people; static storage. */
+const char *gemm_bf16_engine(void);
 
 /* Computes the whole product on the pool. Any of m, n, k may be 0. */
 void gemm_run(const struct gemm *g, const struct gemm_product *product);
 
-/* One product on the calling thread only, for work that is already spread over the pool (attention). */
+/* One product on the calling thread only, for work that is already spread over the pool (attention); fp32 in all
+ * backends but the naive one. */
 void gemm_run_here(const struct gemm *g, const struct gemm_product *product);
 
 #endif

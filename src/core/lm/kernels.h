@@ -82,6 +82,10 @@ struct kernels {
     void (*adamw)(size_t n, const struct kernel_adam *how, const float *g, float *p, float *m, float *v);
 
     void (*from_bf16)(size_t n, const uint16_t *x, float *y);
+    /* The nearest bf16, ties to even; a NaN stays one. */
+    void (*to_bf16)(size_t n, const float *x, uint16_t *y);
+    /* high = the nearest bf16 of x, low = that of x - high. */
+    void (*split_bf16)(size_t n, const float *x, uint16_t *high, uint16_t *low);
 };
 
 /* The fastest set that this CPU runs. */

@@ -298,6 +298,33 @@ static void adamw(size_t n, const struct kernel_adam *how, const float *g, float
     }
 }
 
+static inline uint32_t bf16_of(float x)
+{
+    uint32_t bits;
+    memcpy(&bits, &x, sizeof bits);
+    uint32_t rounded = bits + 0x7fff + (bits >> 16 & 1);
+    return (x != x ? bits | 0x400000 : rounded) >> 16;
+}
+
+static void to_bf16(size_t n, const float *x, uint16_t *y)
+{
+#pragma omp simd
+    for (size_t i = 0; i < n; i++)
+        y[i] = (uint16_t)bf16_of(x[i]);
+}
+
+static void split_bf16(size_t n, const float *x, uint16_t *high, uint16_t *low)
+{
+#pragma omp simd
+    for (size_t i = 0; i < n; i++) {
+        uint32_t h = bf16_of(x[i]), bits = h << 16;
+        float head;
+        memcpy(&head, &bits, sizeof head);
+        high[i] = (uint16_t)h;
+        low[i] = (uint16_t)bf16_of(x[i] - head);
+    }
+}
+
 static void from_bf16(size_t n, const uint16_t *x, float *y)
 {
 #pragma omp simd
@@ -332,4 +359,6 @@ const struct kernels KERNEL_SET = {
     .rotate = rotate,
     .adamw = adamw,
     .from_bf16 = from_bf16,
+    .to_bf16 = to_bf16,
+    .split_bf16 = split_bf16,
 };
