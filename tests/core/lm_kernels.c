@@ -236,7 +236,8 @@ static void check_sums(const struct kernels *k)
 /* bf16 by rounding to nearest, ties to even; and the two parts of a split. */
 static void check_bf16(const struct kernels *k)
 {
-    const float x[] = {1, 1.00390625f /* 1 + 2^-8: a tie */, 1.01171875f /* 1 + 3 2^-8 */, -1.004f, 3.4e38f, NAN, -0.0f};
+    const float x[] = {1, 1.00390625f /* 1 + 2^-8: a tie */, 1.01171875f /* 1 + 3 2^-8 */, -1.004f, 3.4e38f, NAN,
+                       -0.0f};
     const uint16_t want[] = {0x3f80, 0x3f80, 0x3f82, 0xbf81, 0x7f80, 0x7fc0, 0x8000};
     uint16_t got[N], low[N];
     float high_wide[N], low_wide[N];

@@ -15,8 +15,10 @@
 /* Blocks of a product that these functions are made for: at most so many rows of A and columns of B. */
 enum { BF16_ROWS = 512, BF16_COLUMNS = 1024 };
 
-/* Compute one block, at most BF16_ROWS x BF16_COLUMNS, of any k. */
+/* Computes one block, at most BF16_ROWS x BF16_COLUMNS, of any k, from operands rounded to bf16. */
 void bf16_multiply(const struct gemm_product *part);
+
+/* Likewise, from operands split into two. */
 void bf16x3_multiply(const struct gemm_product *part);
 
 #endif

@@ -211,7 +211,6 @@ bool onednn_present(void)
     return library.present;
 }
 
-/* The CPU is asked first, so that the library is not opened where it would not help. */
 bool onednn_has_bf16(void)
 {
     return __builtin_cpu_supports("avx512bf16") && onednn_present() && library.has_bf16;

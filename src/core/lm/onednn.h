@@ -31,9 +31,11 @@ struct onednn_product {
 /* What was found: "oneDNN 2.6.3, AMX", or why it cannot be used; static storage. */
 const char *onednn_found(void);
 
-/* Whether the library could be loaded, and whether this CPU multiplies bf16 by instructions of its own (AVX512-BF16 or
- * AMX), which is where the library's bf16 is faster than fp32. */
+/* Whether the library could be loaded. */
 bool onednn_present(void);
+
+/* Whether it multiplies bf16 by instructions of this CPU (AVX512-BF16 or AMX), which is where its bf16 is faster than
+ * fp32. The CPU is asked first: the library is not opened where it would not help. */
 bool onednn_has_bf16(void);
 
 /* Computes the product in the calling thread. -1 when the library cannot (the caller then multiplies another way). */
