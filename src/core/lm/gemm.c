@@ -148,7 +148,8 @@ void gemm_run(const struct gemm *g, const struct gemm_product *p)
 {
     if (p->m <= 0 || p->n <= 0)
         return;
-    struct blocked_product b = {.backend = g->backend, .whole = p, .rows = g->backend->rows, .columns = g->backend->columns};
+    struct blocked_product b = {.backend = g->backend, .whole = p, .rows = g->backend->rows};
+    b.columns = g->backend->columns;
     if (p->m <= g->backend->rows)
         b.columns = g->backend->narrow_columns;
     if (p->n <= g->backend->columns)
