@@ -175,18 +175,20 @@ static double alpha_of(const struct objective_options *o)
     return o->mode == OBJECTIVE_NASH ? 1 : o->mode == OBJECTIVE_AVERAGE ? 0 : o->alpha;
 }
 
-/* The gradient of the welfare: eta_u v_u^-alpha, in logarithms, for alpha may be 100. */
-static void fair_weights(const struct objective_options *o, const double *utilities, double *w)
+double objective_direction(const struct objective_options *o, const double *utilities, double *ret)
 {
-    double most = -INFINITY;
+    double most = -INFINITY, people = 0, sum = 0; /* in logarithms, for alpha may be 100 */
     for (int u = 0; u < o->groups; u++) {
         double v = fmax(utilities[u] - o->disagreement, o->margin);
-        w[u] = log(o->eta[u]) - alpha_of(o) * log(v);
-        most = fmax(most, w[u]);
+        ret[u] = log(o->eta[u]) - alpha_of(o) * log(v);
+        most = fmax(most, ret[u]);
+        people += o->eta[u];
     }
     for (int u = 0; u < o->groups; u++)
-        w[u] = exp(w[u] - most);
-    normalise(o->groups, w);
+        sum += ret[u] = exp(ret[u] - most);
+    for (int u = 0; u < o->groups; u++)
+        ret[u] /= sum;
+    return exp(most) * sum / people;
 }
 
 static int worst_off(const struct objective_options *o, const double *utilities)
@@ -214,7 +216,7 @@ static void set_weights(const struct objective_options *o, struct objective_stat
     case OBJECTIVE_AVERAGE:
     case OBJECTIVE_NASH:
     case OBJECTIVE_ALPHA:
-        fair_weights(o, s->utility, s->weight);
+        objective_direction(o, s->utility, s->weight);
         break;
     case OBJECTIVE_MAXMIN:
     case OBJECTIVE_REGRET:

@@ -113,8 +113,11 @@ void objective_rewards(const struct objective_options *o, const struct objective
                        double *ret);
 
 /* The welfare of utilities[K] that the mode maximises: average, nash, alpha, or the least utility (regret: surplus) over
- * the groups that take part. Its gradient, scaled to sum 1, is what average, nash and alpha take as weights. For single
- * there is none: NAN. */
+ * the groups that take part. Of the exact utilities of one policy, eta scaled to sum 1. For single there is none: NAN. */
 double objective_welfare(const struct objective_options *o, const double *utilities);
+
+/* For average, nash and alpha: ret[K] = the gradient of the welfare, scaled to sum 1: the weights. Returns what it was
+ * divided by. */
+double objective_direction(const struct objective_options *o, const double *utilities, double *ret);
 
 #endif
