@@ -5,6 +5,7 @@
 
 #include "base/json_text.h"
 #include "base/sha256.h"
+#include "jobs/fit_document.h"
 
 static void put_share(struct buf *out, const struct proportion *p)
 {
@@ -48,6 +49,18 @@ static void put_groups(struct buf *out, const struct fit *f)
     put_accuracy_row(out, &f->accuracy);
 }
 
+/* Says nothing of a group without held-out comparisons. */
+static void put_calibrations(struct buf *out, const struct fit *f)
+{
+    for (int u = 0; u < f->k; u++) {
+        const struct calibration *own = &f->group[u].calibration, *pooled = &f->group[u].pooled_calibration;
+        if (own->n > 0)
+            buf_printf(out, "Group %d, held out: its reward is off by %.3f (log-loss %.3f, best temperature %.2f), the "
+                       "single one by %.3f (%.3f, %.2f).\n", u, own->error, own->nll, own->temperature, pooled->error,
+                       pooled->nll, pooled->temperature);
+    }
+}
+
 void fit_print_table(struct buf *out, const struct fit *f)
 {
     int unassigned = 0;
@@ -63,8 +76,10 @@ void fit_print_table(struct buf *out, const struct fit *f)
         for (int v = u + 1; v < f->k; v++)
             buf_printf(out, "Groups %d and %d would choose differently with probability %.3f (total variation).\n", u,
                        v, f->group[u].tv[v]);
-    buf_printf(out, "Encoder %s (%d features), ridge %g (single reward %g), %s assignment, ties by %s, held out by %s, temperature %g, "
-               "calibration error %.3f, seed %llu.\n", f->encoder, f->dimension, f->ridge, f->ridge_pooled, assignment_name(f->assignment),
+    put_calibrations(out, f);
+    buf_printf(out, "Encoder %s (%d features), ridge %g (single reward %g), %s assignment, ties by %s, held out by %s, "
+               "temperature %g, calibration error %.3f, seed %llu.\n", f->encoder, f->dimension, f->ridge,
+               f->ridge_pooled, assignment_name(f->assignment),
                tie_model_name(f->ties), f->fold_unit, f->temperature, f->calibration_error,
                (unsigned long long)f->seed);
     for (int i = 0; i < f->warnings; i++)
@@ -153,6 +168,7 @@ static void json_groups(struct buf *out, const struct fit *f)
         member_int(out, "size", g->size);
         member_real(out, "expected_size", g->expected_size);
         member_accuracy(out, "held_out", &g->accuracy);
+        fit_document_calibration(out, g);
         member_real(out, "tv_mixture", g->tv_mixture);
         json_key(out, "tv");
         json_open(out, '[');

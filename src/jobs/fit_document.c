@@ -55,11 +55,34 @@ void fit_document_evidence(struct buf *out, const struct fit *f)
     json_close(out, '}');
 }
 
+static void put_one_calibration(struct buf *out, const char *name, const struct calibration *c)
+{
+    json_key(out, name);
+    json_open(out, '{');
+    put_real(out, "n", c->n);
+    put_real(out, "nll", c->nll);
+    put_real(out, "brier", c->brier);
+    put_real(out, "error", c->error);
+    put_real(out, "temperature", c->temperature);
+    put_real(out, "tempered_nll", c->tempered);
+    json_close(out, '}');
+}
+
+void fit_document_calibration(struct buf *out, const struct fit_group *g)
+{
+    json_key(out, "calibration");
+    json_open(out, '{');
+    put_one_calibration(out, "group", &g->calibration);
+    put_one_calibration(out, "single", &g->pooled_calibration);
+    json_close(out, '}');
+}
+
 static void put_calibration(struct buf *out, const struct fit *f)
 {
     json_key(out, "calibration");
     json_open(out, '{');
     put_real(out, "error", f->calibration_error);
+    put_one_calibration(out, "single", &f->pooled_calibration);
     json_key(out, "bins");
     json_open(out, '[');
     for (int i = 0; i < FIT_CALIBRATION_BINS; i++) {
@@ -97,6 +120,7 @@ void fit_document_group(struct buf *out, const struct fit *f, int group)
     const struct fit_group *g = &f->group[group];
     json_open(out, '{');
     win_rates_accuracy(out, &g->accuracy);
+    fit_document_calibration(out, g);
     put_real(out, "expected_size", g->expected_size);
     put_real(out, "tv_mixture", g->tv_mixture);
     json_key(out, "tv");

@@ -68,6 +68,7 @@ def test_memberships_are_shown(fitted):
 def test_the_fit_tells_its_evidence(fitted):
     fit = fitted.get(FITS + "/{fit}", project="demo", fit=fitted.first).json()
     assert fit["state"] == "done" and fit["is_published"] and fit["k"] == len(fit["groups"]) and fit["evidence"]
+    assert all(group["summary"]["calibration"]["group"]["nll"] > 0 for group in fit["groups"])
 
 
 def test_win_rates_come_from_memory_and_change_with_the_fit(fitted):

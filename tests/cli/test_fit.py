@@ -63,6 +63,10 @@ def test_concise_and_informative_are_told_apart():
     assert minority["single"]["accuracy"] <= 0.35
     assert minority["mixture"]["low"] > minority["single"]["high"]
     assert abs(sum(g["weight"] for g in fit["groups"]) - 1) < 1e-9
+    calibration = fit["groups"][1]["calibration"]
+    assert calibration["group"]["n"] == calibration["single"]["n"] == minority["mixture"]["n"]
+    assert calibration["group"]["tempered_nll"] <= calibration["group"]["nll"] < calibration["single"]["nll"]
+    assert calibration["group"]["error"] < 0.2 < calibration["single"]["error"]
 
 
 def test_elementary_and_expert_are_told_apart():

@@ -11,6 +11,7 @@
 #include "core/interval.h"
 #include "core/lab/world.h"
 #include "core/reward/bounds.h"
+#include "core/reward/calibration.h"
 #include "core/reward/choice.h"
 #include "core/reward/folds.h"
 #include "core/reward/lineage.h"
@@ -71,6 +72,40 @@ static double naive_margin(const struct design *d, int c, const double *theta)
         sum += theta[j] * x;
     }
     return sum;
+}
+
+static void calibration_has_its_closed_form(void **state)
+{
+    (void)state;
+    float m[4] = {2, -2, 2, 2}, none[1];
+    struct calibration c = calibration_of(4, m);
+    double p = 1 / (1 + exp(-2));
+    assert_true(fabs(c.nll - -(3 * log(p) + log(1 - p)) / 4) < 1e-9);
+    assert_true(fabs(c.brier - (3 * (1 - p) * (1 - p) + p * p) / 4) < 1e-9);
+    assert_true(fabs(c.error - (3 * (1 - p) + p) / 4) < 1e-9); /* four bins of one */
+    assert_true(fabs(c.temperature - 2 / log(3)) < 1e-6);      /* sigma(2 / T) = 3/4 */
+    assert_true(fabs(c.tempered - -(3 * log(0.75) + log(0.25)) / 4) < 1e-9);
+    assert_true(isnan(calibration_of(0, none).nll));
+}
+
+/* Margins that say what is true are calibrated; three times as sure needs a temperature of 3. */
+static void calibration_finds_the_temperature(void **state)
+{
+    (void)state;
+    enum { N = 40000 };
+    static float right[N], sure[N];
+    struct rng r;
+    rng_init(&r, 12, 0);
+    for (int i = 0; i < N; i++) {
+        double margin = 1.5 * rng_normal(&r);
+        right[i] = (float)(rng_uniform(&r) < choice_probability(margin) ? margin : -margin);
+        sure[i] = 3 * right[i];
+    }
+    struct calibration a = calibration_of(N, right), b = calibration_of(N, sure);
+    assert_true(fabs(a.temperature - 1) < 0.04);
+    assert_true(fabs(b.temperature - 3) < 0.12);
+    assert_true(a.error < 0.012 && b.error > 0.08);
+    assert_true(fabs(a.tempered - b.tempered) < 1e-6 && b.nll > a.nll + 0.1);
 }
 
 static void choice_agrees_with_the_definition(void **state)
@@ -718,6 +753,8 @@ int main(void)
     if (blas_start(&err) < 0)
         return 1;
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(calibration_has_its_closed_form),
+        cmocka_unit_test(calibration_finds_the_temperature),
         cmocka_unit_test(choice_agrees_with_the_definition),
         cmocka_unit_test(choice_survives_great_margins),
         cmocka_unit_test(likelihood_and_gradient_agree_with_naive_twins),

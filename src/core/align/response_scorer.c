@@ -1,7 +1,5 @@
 #include "core/align/response_scorer.h"
 
-#include <stddef.h>
-
 #include "core/reward/fit.h"
 #include "core/scorer.h"
 
@@ -10,12 +8,7 @@ _Static_assert((int)RESPONSE_SCORER_GROUPS_MAX == (int)FIT_GROUPS_MAX, "a fit's 
 static int score_with_fit(void *context, int n, const struct str *prompt, const struct str *response, double *ret,
                           struct err *err)
 {
-    const struct scorer *s = context;
-    size_t width = (size_t)scorer_groups(s) + 1;
-    for (int i = 0; i < n; i++)
-        if (scorer_score(s, prompt[i], response[i], ret + (size_t)i * width, err) < 0)
-            return -1;
-    return 0;
+    return scorer_score_all(context, n, prompt, response, ret, err);
 }
 
 struct response_scorer response_scorer_of(const struct scorer *s)

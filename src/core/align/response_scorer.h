@@ -24,7 +24,7 @@ struct response_scorer {
     void *context;
 };
 
-/* That of a stored fit; `s` must outlive it. */
+/* That of a stored fit, with the encoder lent if it needs one; `s` must outlive it. */
 struct response_scorer response_scorer_of(const struct scorer *s);
 
 #endif

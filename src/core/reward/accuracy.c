@@ -11,9 +11,17 @@ struct count {
     double n, mixture, pooled;
 };
 
+/* The margins of held-out comparisons under one group's own reward and under the single one. */
+struct margins {
+    int n;
+    float *own, *pooled;
+};
+
 struct tally {
     struct count all, group[FIT_GROUPS_MAX];
     struct fit_bin bin[FIT_CALIBRATION_BINS];
+    struct margins everybody, of[FIT_GROUPS_MAX]; /* everybody has no own */
+    float *block;                                 /* the memory behind them */
 };
 
 /* One fold: models of its training part, and what they say about its comparisons. */
@@ -23,6 +31,7 @@ struct trial {
     int *label;               /* [annotators] group of the training posterior, -1 when below the threshold */
     int same[FIT_GROUPS_MAX]; /* group of the full fit that a fold's group continues, or -1 */
     float *p_mixture;         /* [test->n] P(the winner wins) */
+    float *own;               /* [test->n] margin under the reward of the annotator's group; 0 without one */
 };
 
 static int most_likely(int k, const double *posterior)
@@ -59,7 +68,8 @@ static int match_groups(struct study *st, struct trial *t, const struct mixture 
     return 0;
 }
 
-/* p_mixture: the posterior-weighted probability that the winner of each held-out comparison wins. */
+/* p_mixture: the posterior-weighted probability that the winner of each held-out comparison wins; own: the margin that
+ * the reward of the annotator's group gives it. */
 static void predict_mixture(struct study *st, struct trial *t, const struct fit *fit)
 {
     const struct mixture *m = t->mixture;
@@ -72,6 +82,7 @@ static void predict_mixture(struct study *st, struct trial *t, const struct fit 
             for (int u = 0; u < m->k; u++)
                 p += posterior[u] * choice_probability(logistic_margin(st->l, t->test->index[i], m->k, u));
             t->p_mixture[i] = (float)p;
+            t->own[i] = t->label[h] < 0 ? 0 : (float)logistic_margin(st->l, t->test->index[i], m->k, t->label[h]);
         }
     }
 }
@@ -95,10 +106,16 @@ static void count_fold(struct study *st, const struct trial *t, struct tally *ta
         int c = t->test->index[i], label = t->label[t->test->owner[i]];
         if (st->d->tie[c])
             continue;
-        double pooled = choice_probability(logistic_margin(st->l, c, 1, 0)), mixture = t->p_mixture[i];
+        double margin = logistic_margin(st->l, c, 1, 0);
+        double pooled = choice_probability(margin), mixture = t->p_mixture[i];
         add(&tally->all, mixture, pooled);
-        if (label >= 0 && t->same[label] >= 0)
+        tally->everybody.pooled[tally->everybody.n++] = (float)margin;
+        if (label >= 0 && t->same[label] >= 0) {
+            struct margins *of = &tally->of[t->same[label]];
             add(&tally->group[t->same[label]], mixture, pooled);
+            of->own[of->n] = t->own[i];
+            of->pooled[of->n++] = (float)margin;
+        }
         double sure = fmax(mixture, 1 - mixture);
         int b = (int)((sure - 0.5) * 2 * FIT_CALIBRATION_BINS);
         struct fit_bin *bin = &tally->bin[b < FIT_CALIBRATION_BINS ? b : FIT_CALIBRATION_BINS - 1];
@@ -118,7 +135,8 @@ static int run_fold(struct study *st, const struct folds *folds, int i, const st
         goto out;
     t.label = mem_array((size_t)st->d->annotators, sizeof *t.label);
     t.p_mixture = mem_array((size_t)t.test->n, sizeof *t.p_mixture);
-    if (!t.label || !t.p_mixture) {
+    t.own = mem_array((size_t)t.test->n, sizeof *t.own);
+    if (!t.label || !t.p_mixture || !t.own) {
         err_memory(err);
         goto out;
     }
@@ -136,6 +154,7 @@ out:
     mixture_free(t.mixture);
     mem_free(t.label);
     mem_free(t.p_mixture);
+    mem_free(t.own);
     return failed;
 }
 
@@ -144,23 +163,53 @@ static struct fit_accuracy accuracy_of(const struct count *c)
     return (struct fit_accuracy){proportion_of(c->mixture, c->n), proportion_of(c->pooled, c->n)};
 }
 
+/* Room for every margin of every list: a comparison is held out once. */
+static int tally_open(struct tally *t, int comparisons, int k, struct err *err)
+{
+    size_t n = (size_t)comparisons;
+    t->block = mem_array(n * (1 + 2 * (size_t)k), sizeof *t->block);
+    if (!t->block)
+        return err_memory(err);
+    t->everybody.pooled = t->block;
+    for (int u = 0; u < k; u++) {
+        t->of[u].own = t->block + n * (1 + 2 * (size_t)u);
+        t->of[u].pooled = t->of[u].own + n;
+    }
+    return 0;
+}
+
+static void keep_bins(const struct tally *tally, struct fit *fit)
+{
+    for (int b = 0; b < FIT_CALIBRATION_BINS; b++) {
+        const struct fit_bin *bin = &tally->bin[b];
+        double n = bin->n > 0 ? bin->n : 1;
+        fit->calibration[b] = (struct fit_bin){bin->n, bin->predicted / n, bin->observed / n};
+        fit->calibration_error += fabs(bin->predicted - bin->observed) / fmax(tally->all.n, 1);
+    }
+}
+
 int accuracy_measure(struct study *st, const struct folds *folds, const struct mixture *final, struct fit *fit,
                      struct err *err)
 {
     struct tally tally = {0};
-    if (study_phase(st, PHASE_ACCURACY, folds->n, err) < 0)
+    int result = -1;
+    if (study_phase(st, PHASE_ACCURACY, folds->n, err) < 0 ||
+        tally_open(&tally, st->d->comparisons, fit->k, err) < 0)
         return -1;
     for (int i = 0; i < folds->n; i++)
         if (run_fold(st, folds, i, final, fit, &tally, err) < 0)
-            return -1;
+            goto out;
     fit->accuracy = accuracy_of(&tally.all);
-    for (int u = 0; u < fit->k; u++)
-        fit->group[u].accuracy = accuracy_of(&tally.group[u]);
-    for (int b = 0; b < FIT_CALIBRATION_BINS; b++) {
-        struct fit_bin *bin = &tally.bin[b];
-        double n = bin->n > 0 ? bin->n : 1;
-        fit->calibration[b] = (struct fit_bin){bin->n, bin->predicted / n, bin->observed / n};
-        fit->calibration_error += fabs(bin->predicted - bin->observed) / fmax(tally.all.n, 1);
+    fit->pooled_calibration = calibration_of(tally.everybody.n, tally.everybody.pooled);
+    for (int u = 0; u < fit->k; u++) {
+        struct fit_group *g = &fit->group[u];
+        g->accuracy = accuracy_of(&tally.group[u]);
+        g->calibration = calibration_of(tally.of[u].n, tally.of[u].own);
+        g->pooled_calibration = calibration_of(tally.of[u].n, tally.of[u].pooled);
     }
-    return 0;
+    keep_bins(&tally, fit);
+    result = 0;
+out:
+    mem_free(tally.block);
+    return result;
 }

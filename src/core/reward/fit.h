@@ -17,6 +17,7 @@
 #include "base/buf.h"
 #include "base/err.h"
 #include "core/interval.h"
+#include "core/reward/calibration.h"
 #include "core/reward/dataset.h"
 
 /* Less is not fitted: ERR_INSUFFICIENT_DATA. Annotators count that have a comparison. */
@@ -106,6 +107,8 @@ struct fit_group {
     double expected_size;   /* sum of the posteriors */
     const float *head;      /* [dimension] theta_u in scaled features; points into the fit */
     struct fit_accuracy accuracy;
+    struct calibration calibration;        /* of this group's own reward on its held-out comparisons */
+    struct calibration pooled_calibration; /* of the single reward on the same */
     double tv_mixture;      /* TV(p_u, sum_v eta_v p_v) over all comparisons */
     double tv[FIT_GROUPS_MAX]; /* TV(p_u, p_v) */
 };
@@ -146,6 +149,7 @@ struct fit {
     struct fit_accuracy accuracy; /* overall */
     const char *fold_unit;   /* "item", or "pair" where there are too few items to keep them apart */
     struct fit_bin calibration[FIT_CALIBRATION_BINS];
+    struct calibration pooled_calibration; /* of the single reward, on all held-out comparisons */
     double calibration_error;/* expected calibration error of the mixture, 0 .. 1 */
 
     int iterations;          /* of the EM run that won, and the penalised log-likelihood after each */
