@@ -1,20 +1,20 @@
 /* ppo: proximal policy optimisation of a language model against group rewards, update by update.
  *
- * One update (Schulman et al., arXiv 1707.06347; Ziegler et al., arXiv 1909.08593; the list of DESIGN §5):
+ * One update (Schulman et al., arXiv 1707.06347; Ziegler et al., arXiv 1909.08593):
  *   1. takes the next prompts and samples responses from the plain policy at temperature T;
  *   2. has them scored by the callback: K groups and the pooled reward, anchored;
  *   3. computes log-probabilities under the policy and the reference, and values, in the very passes that the first
  *      epoch repeats: before the first step every ratio is exactly 1, and at the first update every KL exactly 0;
  *   4. lets the objective set the group weights from E[r_u] - beta KL, and make one score of each episode;
- *   5. rewards each token -beta (log pi - log pi_ref), and the last real one the score; terminal value 0; GAE; whitening;
+ *   5. rewards each token -beta (log pi - log pi_ref), and the last real one the score; then GAE with terminal value 0,
+ *      and whitening;
  *   6. `epochs` times over the episodes in a fresh permutation: clipped losses normalised by the minibatch's tokens,
  *      gradient clipping, Adam.
  * Sequences are packed without padding; logits are divided by T everywhere; there is no dropout.
  *
- * The trained vector (all weights, or with `frozen` bottom blocks the suffix above them) is the only thing that changes.
- * The reference is the same model with that vector as it was, so it costs one copy of the vector and no second model.
- * With `frozen` the trunk's activations are computed once an update and shared by policy, reference, values and all
- * epochs.
+ * The trained vector (all weights, or with `frozen` bottom blocks the suffix above them) is all that changes. The
+ * reference is the same model with that vector as it was, so it costs one copy of the vector and no second model. With
+ * `frozen` the trunk's activations are computed once an update and shared by policy, reference, values and all epochs.
  *
  * An update happens whole or not at all: after a failure or a stop the state is that before it. The state can be saved
  * after any update and resumed: on the same machine the rest is bit for bit what it would have been, whatever the
@@ -80,7 +80,7 @@ struct ppo_options {
     double beta1, beta2, epsilon, weight_decay;
     double gradient_clip; /* largest norm; 0: no clipping */
 
-    size_t memory_limit; /* bytes that one working memory may take; 0: no limit */
+    size_t memory_limit; /* bytes that training may take; 0: no limit */
 };
 
 /* A prompt as tokens, in its template. */

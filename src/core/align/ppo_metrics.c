@@ -1,8 +1,9 @@
 #include "core/align/ppo_metrics.h"
 
-#include <math.h>
 #include <stdio.h>
 #include <string.h>
+
+#include "base/json_text.h"
 
 #define METRIC(kind_name, metric, member, prose)                                                                       \
     {                                                                                                                  \
@@ -65,30 +66,23 @@ double ppo_metric_value(const struct ppo_metrics *m, int i)
     }
 }
 
-/* The first member stands behind the brace. Figures are for people and charts: nine digits are enough. */
-static void write_figure(struct buf *out, const char *name, double value)
-{
-    buf_printf(out, "%s\"%s\":", out->length > 0 && out->data[out->length - 1] == '{' ? "" : ",", name);
-    if (!isfinite(value))
-        buf_text(out, "null");
-    else
-        buf_printf(out, value == floor(value) && fabs(value) < 1e15 ? "%.0f" : "%.9g", value);
-}
-
 void ppo_metrics_write(struct buf *out, const struct ppo_metrics *m)
 {
     char name[32];
-    buf_char(out, '{');
-    for (int i = 0; i < ppo_metrics_count; i++)
-        write_figure(out, ppo_metrics_table[i].name, ppo_metric_value(m, i));
-    for (int g = 0; g < m->groups; g++) {
-        snprintf(name, sizeof name, "scores/g%d", g);
-        write_figure(out, name, m->group_scores[g]);
+    json_open(out, '{');
+    for (int i = 0; i < ppo_metrics_count; i++) {
+        json_key(out, ppo_metrics_table[i].name);
+        json_put_real(out, ppo_metric_value(m, i));
     }
-    write_figure(out, "scores/pooled", m->group_scores[m->groups]);
+    for (int g = 0; g <= m->groups; g++) {
+        snprintf(name, sizeof name, "scores/g%d", g);
+        json_key(out, g < m->groups ? name : "scores/pooled");
+        json_put_real(out, m->group_scores[g]);
+    }
     for (int g = 0; g < m->groups; g++) {
         snprintf(name, sizeof name, "weight/g%d", g);
-        write_figure(out, name, m->group_weights[g]);
+        json_key(out, name);
+        json_put_real(out, m->group_weights[g]);
     }
-    buf_char(out, '}');
+    json_close(out, '}');
 }

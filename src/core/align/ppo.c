@@ -1,0 +1,270 @@
+#include "core/align/ppo.h"
+
+#include <math.h>
+#include <string.h>
+
+#include "base/check.h"
+#include "base/mem.h"
+#include "core/align/ppo_parts.h"
+#include "core/lm/generate.h"
+
+bool ppo_stopped(const struct ppo *p, struct err *err)
+{
+    if (!p->inputs.stop || !p->inputs.stop(p->inputs.context))
+        return false;
+    err_set(err, ERR_CANCELLED, "update %lld was given up", (long long)p->state.updates + 1);
+    return true;
+}
+
+void ppo_tell(const struct ppo *p, enum ppo_phase phase)
+{
+    if (p->inputs.phase)
+        p->inputs.phase(p->inputs.context, phase);
+}
+
+/* Floats in front of the scalar heads, which come last. */
+static size_t floats_below_scalars(const struct lm_model *m)
+{
+    return m->shape.scalars > 0 ? m->layout.scalar.weight : m->layout.count;
+}
+
+/* A copy of `m` with `scalars` scalar heads: its own ones when it has as many, else zeros. */
+static struct lm_model *copy_model(const struct lm_model *m, int scalars, struct err *err)
+{
+    struct lm_shape shape = m->shape;
+    shape.scalars = scalars;
+    struct lm_model *copy = lm_model_new(&shape, err);
+    if (copy)
+        memcpy(copy->weights, m->weights,
+               (m->shape.scalars == scalars ? m->layout.count : floats_below_scalars(m)) * sizeof *m->weights);
+    return copy;
+}
+
+static struct lm_options run_options(const struct ppo_options *o, int longest)
+{
+    return (struct lm_options){.gemm = o->gemm,
+                               .max_tokens = ppo_pack_room(o, longest),
+                               .max_sequence = longest + o->response_tokens - 1,
+                               .train = true,
+                               .frozen = o->frozen,
+                               .recompute = o->recompute};
+}
+
+static size_t rollout_bytes(const struct lm_shape *shape, const struct ppo_options *o, int longest)
+{
+    size_t inputs = (size_t)o->episodes * (size_t)(longest + o->response_tokens), room = (size_t)ppo_pack_room(o, longest);
+    size_t flat = (size_t)o->episodes * (size_t)o->response_tokens * 9 * sizeof(float) + room * 8 * sizeof(float);
+    return flat + (o->frozen > 0 ? (inputs + room) * (size_t)shape->width * sizeof(float) : 0);
+}
+
+static size_t sampling_bytes(const struct lm_shape *shape, const struct ppo_options *o, int longest)
+{
+    struct generate_options how = {.gemm = o->gemm, .max_new = o->response_tokens, .slots = o->slots};
+    return generate_bytes(shape, &how, longest);
+}
+
+size_t ppo_bytes(const struct lm_shape *shape, const struct ppo_options *options, int longest)
+{
+    struct lm_shape with_value = *shape;
+    struct lm_layout layout;
+    struct lm_options run = run_options(options, longest);
+    with_value.scalars = 1;
+    if (lm_layout_make(&with_value, &layout, NULL) < 0)
+        return SIZE_MAX;
+    size_t count = layout.count, trained = count - lm_layout_start(&layout, &with_value, options->frozen);
+    lm_layout_free(&layout);
+    return (count + 4 * trained) * sizeof(float) + adamw_bytes(trained) + lm_run_bytes(&with_value, &run) +
+           rollout_bytes(shape, options, longest) + sampling_bytes(shape, options, longest);
+}
+
+static int copy_prompts(struct ppo *p, struct err *err)
+{
+    size_t tokens = 0;
+    int count = p->inputs.prompt_count;
+    for (int i = 0; i < count; i++)
+        tokens += (size_t)p->inputs.prompts[i].length;
+    p->prompt_tokens = mem_array(tokens, sizeof *p->prompt_tokens);
+    p->prompts = mem_array((size_t)count, sizeof *p->prompts);
+    p->order = mem_array((size_t)count, sizeof *p->order);
+    if (!p->prompt_tokens || !p->prompts || !p->order)
+        return err_memory(err);
+    int32_t *to = p->prompt_tokens;
+    for (int i = 0; i < count; i++) {
+        const struct ppo_prompt *from = &p->inputs.prompts[i];
+        memcpy(to, from->tokens, (size_t)from->length * sizeof *to);
+        p->prompts[i] = (struct ppo_prompt){to, from->length};
+        p->longest = from->length > p->longest ? from->length : p->longest;
+        to += from->length;
+    }
+    p->inputs.prompts = p->prompts;
+    return 0;
+}
+
+static int open_training(struct ppo *p, struct err *err)
+{
+    const struct ppo_options *o = &p->options;
+    struct lm_options run = run_options(o, p->longest);
+    struct adamw_options adam = {.form = o->adam_form,
+                                 .beta1 = (float)o->beta1,
+                                 .beta2 = (float)o->beta2,
+                                 .epsilon = (float)o->epsilon,
+                                 .weight_decay = (float)o->weight_decay,
+                                 .clip = (float)o->gradient_clip};
+    p->run = lm_run_new(p->model, &run, err);
+    p->adam = p->run ? adamw_new(p->model, p->run, &adam, err) : NULL;
+    if (!p->adam)
+        return -1;
+    size_t n = lm_trained(p->run).count;
+    p->reference = mem_aligned(n, sizeof *p->reference);
+    p->kept.weights = mem_aligned(n, sizeof *p->kept.weights);
+    p->kept.m = mem_aligned(n, sizeof *p->kept.m);
+    p->kept.v = mem_aligned(n, sizeof *p->kept.v);
+    return p->reference && p->kept.weights && p->kept.m && p->kept.v ? 0 : err_memory(err);
+}
+
+/* The reference's trained vector. Its value head is never asked. */
+static void take_reference(struct ppo *p, const struct lm_model *reference)
+{
+    struct lm_trained t = lm_trained(p->run);
+    memcpy(p->reference, t.weights, t.count * sizeof *p->reference);
+    if (reference)
+        memcpy(p->reference, reference->weights + t.start,
+               (floats_below_scalars(reference) - t.start) * sizeof *p->reference);
+}
+
+static int open_ppo(struct ppo *p, struct err *err)
+{
+    const struct ppo_inputs *in = &p->inputs;
+    if (copy_prompts(p, err) < 0)
+        return -1;
+    size_t need = ppo_bytes(&in->policy->shape, &p->options, p->longest), limit = p->options.memory_limit;
+    if (limit && need > limit)
+        return err_set(err, ERR_NO_MEMORY, "training needs %.2f GB of memory, and %.2f GB are allowed: fewer tokens in "
+                       "a pass, frozen blocks or recompute need less", (double)need / 1e9, (double)limit / 1e9);
+    p->model = copy_model(in->policy, 1, err);
+    if (!p->model || open_training(p, err) < 0 || ppo_rollout_make(p, err) < 0 || ppo_pack_make(p, err) < 0)
+        return -1;
+    take_reference(p, in->reference);
+    p->state.beta = p->options.beta;
+    objective_start(&p->objective, &p->state.objective);
+    ppo_order_prompts(p);
+    ppo_digest(p);
+    return 0;
+}
+
+struct ppo *ppo_new(const struct ppo_inputs *inputs, const struct ppo_options *options, struct err *err)
+{
+    if (ppo_check(inputs, options, err) < 0)
+        return NULL;
+    struct ppo *p = mem_zeroed(1, sizeof *p);
+    if (!p) {
+        err_memory(err);
+        return NULL;
+    }
+    p->inputs = *inputs;
+    p->options = *options;
+    p->objective = *inputs->objective;
+    if (open_ppo(p, err) < 0) {
+        ppo_free(p);
+        return NULL;
+    }
+    p->inputs.policy = p->inputs.reference = NULL; /* the caller may free them */
+    p->inputs.objective = &p->objective;
+    return p;
+}
+
+void ppo_free(struct ppo *p)
+{
+    if (!p)
+        return;
+    adamw_free(p->adam);
+    lm_run_free(p->run);
+    lm_model_free(p->model);
+    ppo_rollout_free(&p->rollout);
+    ppo_pack_free(&p->pack);
+    void *all[] = {p->reference, p->kept.weights, p->kept.m, p->kept.v, p->prompt_tokens, p->prompts, p->order};
+    for (size_t i = 0; i < sizeof all / sizeof all[0]; i++)
+        mem_free(all[i]);
+    mem_free(p);
+}
+
+int64_t ppo_done(const struct ppo *p)
+{
+    return p->state.updates;
+}
+
+const struct ppo_episode *ppo_episodes(const struct ppo *p, int *ret_count, const double **ret_scores)
+{
+    *ret_count = p->options.episodes;
+    *ret_scores = p->rollout.scores;
+    return p->rollout.episodes;
+}
+
+const struct lm_model *ppo_model(const struct ppo *p)
+{
+    return p->model;
+}
+
+struct lm_model *ppo_policy(const struct ppo *p, struct err *err)
+{
+    return copy_model(p->model, 0, err);
+}
+
+/* Copies the trained vector and the optimiser to where they are kept, or back. */
+static void move_kept(struct ppo *p, bool back)
+{
+    struct lm_trained t = lm_trained(p->run);
+    size_t bytes = t.count * sizeof(float);
+    struct {
+        float *live, *kept;
+    } pairs[] = {{t.weights, p->kept.weights}, {p->adam->m, p->kept.m}, {p->adam->v, p->kept.v}};
+    for (size_t i = 0; i < sizeof pairs / sizeof pairs[0]; i++)
+        memcpy(back ? pairs[i].live : pairs[i].kept, back ? pairs[i].kept : pairs[i].live, bytes);
+    if (back)
+        p->adam->step = p->kept.step;
+    else
+        p->kept.step = p->adam->step;
+}
+
+static double rate_now(const struct ppo *p)
+{
+    double done = (double)p->state.updates / (double)p->options.updates;
+    switch (p->options.schedule) {
+    case PPO_LINEAR:
+        return p->options.rate * (1 - done);
+    case PPO_COSINE:
+        return p->options.rate * 0.5 * (1 + cos(M_PI * done));
+    default:
+        return p->options.rate;
+    }
+}
+
+static int update(struct ppo *p, struct ppo_metrics *m, struct err *err)
+{
+    const struct ppo_options *o = &p->options;
+    struct ppo_state *s = &p->state;
+    m->rate = rate_now(p);
+    if (ppo_sample(p, err) < 0 || ppo_ask_scores(p, err) < 0 || ppo_prepare(p, err) < 0 || ppo_reward(p, m, err) < 0 ||
+        ppo_learn(p, m, err) < 0)
+        return -1;
+    if (o->adaptive_beta)
+        s->beta = ppo_adapt_beta(s->beta, m->kl, o->kl_target, o->kl_horizon, o->episodes);
+    m->update = ++s->updates;
+    m->episode = s->episodes += o->episodes;
+    return 0;
+}
+
+int ppo_update(struct ppo *p, struct ppo_metrics *ret, struct err *err)
+{
+    struct ppo_state before = p->state;
+    if (p->state.updates >= p->options.updates)
+        return err_set(err, ERR_INVALID_VALUE, "all %lld updates are done", (long long)p->options.updates);
+    *ret = (struct ppo_metrics){0};
+    move_kept(p, false);
+    if (update(p, ret, err) == 0)
+        return 0;
+    move_kept(p, true);
+    p->state = before;
+    ppo_order_prompts(p);
+    return -1;
+}

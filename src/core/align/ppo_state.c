@@ -1,0 +1,160 @@
+/* The state of PPO on disk: a snapshot with the model (value head included), the optimiser's moments and trainer.json.
+ * struct ppo_state is plain data and is stored byte for byte, so that no number is rounded on the way. The reference is
+ * not stored: it is given again, and its digest is part of the course. */
+#include <inttypes.h>
+#include <jansson.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/align/ppo_parts.h"
+#include "core/align/snapshot.h"
+#include "core/lm/checkpoint.h"
+
+static void digest_options(const struct ppo *p, struct sha256 *hash)
+{
+    const struct ppo_options *o = &p->options;
+    const double all[] = {
+        (double)o->updates, o->frozen, o->episodes, o->samples, o->response_tokens, o->temperature, o->fixed_length,
+        o->cut_token, o->cut_from, o->end_penalty, o->penalty_replaces, o->slots, o->scaling, o->score_clip,
+        o->whiten_rewards, o->gamma, o->lambda, o->beta, o->adaptive_beta, o->kl_target, o->kl_horizon, o->kl_limit,
+        o->epochs, o->minibatches, o->pack_tokens, o->ratio_clip, o->value_clip, o->value_coefficient,
+        o->entropy_coefficient, o->early_stop_kl, o->rate, o->schedule, o->adam_form, o->beta1, o->beta2, o->epsilon,
+        o->weight_decay, o->gradient_clip, p->inputs.eos, p->inputs.groups,
+    };
+    sha256_update(hash, all, sizeof all);
+    sha256_update(hash, &o->seed, sizeof o->seed);
+    sha256_update(hash, o->gemm.backend->name, strlen(o->gemm.backend->name));
+}
+
+static void digest_objective(const struct objective_options *o, struct sha256 *hash)
+{
+    const double all[] = {o->mode,  o->groups,       o->alpha,  o->step,      o->ema,
+                          o->floor, o->disagreement, o->margin, o->least_size};
+    size_t bytes = (size_t)o->groups * sizeof(double);
+    sha256_update(hash, all, sizeof all);
+    sha256_update(hash, o->eta, bytes);
+    sha256_update(hash, o->size, bytes);
+    if (o->mode == OBJECTIVE_REGRET)
+        sha256_update(hash, o->best, bytes);
+}
+
+void ppo_digest(struct ppo *p)
+{
+    uint8_t bytes[SHA256_SIZE];
+    struct sha256 hash;
+    sha256_init(&hash);
+    digest_options(p, &hash);
+    digest_objective(&p->objective, &hash);
+    for (int i = 0; i < p->inputs.prompt_count; i++) {
+        sha256_update(&hash, &p->prompts[i].length, sizeof p->prompts[i].length);
+        sha256_update(&hash, p->prompts[i].tokens, (size_t)p->prompts[i].length * sizeof(int32_t));
+    }
+    sha256_update(&hash, p->model->weights, p->model->layout.count * sizeof(float));
+    sha256_update(&hash, p->reference, lm_trained(p->run).count * sizeof(float));
+    sha256_final(&hash, bytes);
+    sha256_hex(bytes, p->course);
+}
+
+static void write_state(const struct ppo_state *s, char text[2 * sizeof *s + 1])
+{
+    static const char digits[] = "0123456789abcdef";
+    const uint8_t *bytes = (const uint8_t *)s;
+    for (size_t i = 0; i < sizeof *s; i++) {
+        text[2 * i] = digits[bytes[i] >> 4];
+        text[2 * i + 1] = digits[bytes[i] & 15];
+    }
+    text[2 * sizeof *s] = '\0';
+}
+
+static int digit_of(char c)
+{
+    return c >= '0' && c <= '9' ? c - '0' : c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+}
+
+static bool read_state(const char *text, struct ppo_state *ret)
+{
+    uint8_t *bytes = (uint8_t *)ret;
+    if (strlen(text) != 2 * sizeof *ret)
+        return false;
+    for (size_t i = 0; i < sizeof *ret; i++) {
+        int high = digit_of(text[2 * i]), low = digit_of(text[2 * i + 1]);
+        if (high < 0 || low < 0)
+            return false;
+        bytes[i] = (uint8_t)(high << 4 | low);
+    }
+    return true;
+}
+
+static int save_trainer(const struct ppo *p, const char *folder, struct err *err)
+{
+    char state[2 * sizeof p->state + 1];
+    write_state(&p->state, state);
+    json_t *root = json_pack("{s:I,s:I,s:f,s:I,s:s,s:s}", "update", (json_int_t)p->state.updates, "episode",
+                             (json_int_t)p->state.episodes, "beta", p->state.beta, "adam_step",
+                             (json_int_t)p->adam->step, "state", state, "course", p->course);
+    char *text = root ? json_dumps(root, JSON_INDENT(2)) : NULL;
+    int result = text ? snapshot_save_trainer(folder, text, err) : err_memory(err);
+    free(text);
+    json_decref(root);
+    return result;
+}
+
+int ppo_save(struct ppo *p, const char *out, struct err *err)
+{
+    char unfinished[PATH_MAX];
+    bool there;
+    if (snapshot_begin(out, p->state.updates, unfinished, &there, err) < 0)
+        return -1;
+    if (there) /* resumed and not advanced */
+        return 0;
+    if (checkpoint_save(p->model, unfinished, NULL, DTYPE_F32, err) < 0 ||
+        snapshot_save_moments(p->adam, unfinished, err) < 0 || save_trainer(p, unfinished, err) < 0)
+        return -1;
+    return snapshot_commit(out, p->state.updates, err);
+}
+
+static bool is_usable(const struct ppo *p, const struct ppo_state *s, json_int_t adam_step)
+{
+    return adam_step >= 0 && s->updates >= 0 && s->updates <= p->options.updates && s->pass >= 0 && s->next >= 0 &&
+           s->next <= p->inputs.prompt_count && isfinite(s->beta) && s->beta >= 0;
+}
+
+static int load_trainer(struct ppo *p, const char *folder, struct err *err)
+{
+    char path[PATH_MAX];
+    json_error_t where;
+    json_int_t adam_step;
+    const char *course, *text;
+    struct ppo_state state;
+    int result = 0;
+    if (snapshot_path(path, folder, "trainer.json", err) < 0)
+        return -1;
+    json_t *root = json_load_file(path, JSON_REJECT_DUPLICATES, &where);
+    if (json_unpack(root, "{s:I,s:s,s:s}", "adam_step", &adam_step, "state", &text, "course", &course) < 0)
+        result = err_set(err, ERR_BAD_FILE, "%s is not usable", path);
+    else if (strcmp(course, p->course) != 0)
+        result = err_set(err, ERR_CONFLICT, "%s is of other prompts, weights or options; train into another folder, or "
+                         "remove it", folder);
+    else if (!read_state(text, &state) || !is_usable(p, &state, adam_step))
+        result = err_set(err, ERR_BAD_FILE, "%s is not usable", path);
+    if (result == 0) {
+        p->state = state;
+        p->adam->step = adam_step;
+        ppo_order_prompts(p);
+    }
+    json_decref(root);
+    return result;
+}
+
+int ppo_resume(struct ppo *p, const char *out, struct err *err)
+{
+    char path[PATH_MAX];
+    int found = snapshot_newest(out, path, err);
+    if (found <= 0)
+        return found;
+    if (load_trainer(p, path, err) < 0 || snapshot_load_weights(p->model, path, err) < 0 ||
+        snapshot_load_moments(p->adam, path, err) < 0)
+        return -1;
+    return 1;
+}
