@@ -148,6 +148,20 @@ $$ SELECT CASE WHEN NOT is_messages THEN prompt
                      FROM json_array_elements(prompt::json) WITH ORDINALITY AS m (message, place)) END $$;
 COMMENT ON FUNCTION prompt_text(text, boolean) IS 'A prompt as the one text that a language model is given (within its template): a plain prompt as it is, a single message''s content, and of several messages "User: ...", "Assistant: ..." with an empty line between them.';
 
+ALTER TABLE job ADD COLUMN progress_at timestamptz, ADD COLUMN stage_at timestamptz,
+                ADD COLUMN stage_progress real CHECK (stage_progress BETWEEN 0 AND 1);
+COMMENT ON COLUMN job.progress_at IS 'When progress was last written.';
+COMMENT ON COLUMN job.stage_at IS 'When the present stage of this attempt began; null before the first.';
+COMMENT ON COLUMN job.stage_progress IS 'Share that was done when the present stage began: an attempt that goes on from a checkpoint begins with the share of that.';
+
+CREATE FUNCTION job_seconds_left(j job) RETURNS bigint LANGUAGE sql STABLE PARALLEL SAFE AS
+$$ SELECT CASE WHEN j.state = 'running' AND j.progress > j.stage_progress AND j.progress_at > j.stage_at
+               THEN ceil(greatest(0, extract(epoch FROM j.progress_at - j.stage_at)::double precision
+                                     * (1 - j.progress) / (j.progress - j.stage_progress)
+                                     - extract(epoch FROM clock_timestamp() - j.progress_at)::double precision))::bigint
+          END $$;
+COMMENT ON FUNCTION job_seconds_left(job) IS 'Time that a running job will still take at the pace of its present stage; null when that is not known.';
+
 CREATE VIEW policy_document AS
 SELECT p.project_id, p.id, p.name,
        json_build_object(
@@ -170,7 +184,7 @@ SELECT j.id, j.project_id, j.state,
        json_build_object(
            'id', j.id, 'project', p.name, 'kind', j.kind, 'options', j.params, 'state', j.state,
            'fit', f.id, 'policy', y.id, 'evaluation', e.id,
-           'stage', j.stage, 'progress', j.progress, 'metrics', j.metrics,
+           'stage', j.stage, 'progress', j.progress, 'seconds_left', job_seconds_left(j), 'metrics', j.metrics,
            'error', j.error, 'cancel_requested', j.cancel_requested,
            'created_at', rfc3339(j.created_at), 'started_at', rfc3339(j.started_at),
            'finished_at', rfc3339(j.finished_at),

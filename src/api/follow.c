@@ -1,8 +1,10 @@
 #include "api/follow.h"
 
+#include <inttypes.h>
 #include <jansson.h>
 #include <pthread.h>
 #include <stdbool.h>
+#include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
@@ -18,8 +20,11 @@ struct follower {
     struct followers *all;
     struct follower *next;
     struct MHD_Connection *connection;
+    enum follow_what what;
     struct uuid project, job;
-    int64_t last; /* line */
+    struct job_cursor last;
+    int64_t state; /* that was told last, if one was: of events */
+    bool said_state;
     int64_t spoke_ns;
     struct buf out; /* lines that have not been taken */
     bool suspended, ended, gone;
@@ -76,6 +81,14 @@ static void let_go(void *context)
     pthread_mutex_unlock(&f->all->lock);
 }
 
+/* What was read for one follower. */
+struct news {
+    struct buf out;
+    struct job_cursor cursor;
+    int64_t state;
+    bool said_state, any, ended; /* any: there may be more at once; ended: nothing more will come after this */
+};
+
 /* Appends the elements of a page of the log, a line each. */
 static void add_lines(struct buf *out, const struct buf *page)
 {
@@ -92,32 +105,74 @@ static void add_lines(struct buf *out, const struct buf *page)
     json_decref(document);
 }
 
+static void read_log(struct pool *pool, const struct follower *f, struct news *n)
+{
+    struct buf page = {0};
+    struct err err;
+    int64_t before = n->cursor.line;
+    int status = job_log(pool, &f->project, &f->job, before, PAGE_LINES, &page, &n->cursor.line, &n->ended, &err);
+    n->any = status == 0 && n->cursor.line > before;
+    if (n->any)
+        add_lines(&n->out, &page);
+    buf_free(&page);
+}
+
+static const char *const event_names[] = {
+    [JOB_EVENT_LOG] = "log",
+    [JOB_EVENT_METRICS] = "metrics",
+    [JOB_EVENT_STATE] = "state",
+};
+
+static void add_event(void *context, const struct job_event *e)
+{
+    struct news *n = context;
+    n->cursor = e->cursor;
+    n->any |= e->kind != JOB_EVENT_STATE;
+    if (e->kind == JOB_EVENT_STATE) {
+        bool same = n->said_state && n->state == e->state;
+        n->ended = e->ended;
+        n->state = e->state;
+        n->said_state = true;
+        if (same)
+            return;
+    }
+    buf_printf(&n->out, "id: %" PRId64 "-%" PRId64 "\nevent: %s\ndata: ", e->cursor.line, e->cursor.step,
+               event_names[e->kind]);
+    buf_add(&n->out, e->json.ptr, e->json.len); /* one line: the database's JSON has no line feed outside texts */
+    buf_text(&n->out, "\n\n");
+}
+
+static void read_events(struct pool *pool, const struct follower *f, struct news *n)
+{
+    struct err err;
+    job_events(pool, &f->project, &f->job, n->cursor, PAGE_LINES, add_event, n, &err);
+}
+
 /* Reads what is new for one follower. The lock is held, and let go while the database is asked: only this thread frees
  * followers, so `f` stays. */
 static void ask(struct follower *f)
 {
     struct followers *all = f->all;
-    struct buf page = {0};
-    struct err err;
-    int64_t last = f->last;
-    bool ended = false;
+    struct news n = {.cursor = f->last, .state = f->state, .said_state = f->said_state};
     pthread_mutex_unlock(&all->lock);
-    int status = job_log(all->pool, &f->project, &f->job, last, PAGE_LINES, &page, &last, &ended, &err);
+    if (f->what == FOLLOW_LOG)
+        read_log(all->pool, f, &n);
+    else
+        read_events(all->pool, f, &n);
     pthread_mutex_lock(&all->lock);
-    if (status == 0 && last > f->last)
-        add_lines(&f->out, &page);
-    else if (status == 0 && ended)
-        f->ended = true;
-    else if (clock_mono_ns() - f->spoke_ns > HEARTBEAT_NS)
-        buf_char(&f->out, '\n');
-    all->changed |= status == 0 && last > f->last; /* there may be more */
-    f->last = last;
+    if (n.out.length == 0 && !n.ended && clock_mono_ns() - f->spoke_ns > HEARTBEAT_NS)
+        buf_text(&n.out, f->what == FOLLOW_LOG ? "\n" : ":\n\n");
+    buf_add(&f->out, n.out.data ? n.out.data : "", n.out.length);
+    f->last = n.cursor;
+    f->state = n.state;
+    f->said_state = n.said_state;
+    f->ended |= (n.ended && !n.any) || f->out.failed || n.out.failed;
+    all->changed |= n.any; /* there may be more */
     if (f->out.length > 0)
         f->spoke_ns = clock_mono_ns();
-    f->ended |= f->out.failed;
     if (f->out.length > 0 || f->ended)
         wake_connection(f);
-    buf_free(&page);
+    buf_free(&n.out);
 }
 
 static void sweep(struct followers *all)
@@ -200,14 +255,16 @@ void followers_free(struct followers *all)
     mem_free(all);
 }
 
-int follow_open(struct followers *all, struct MHD_Connection *connection, const struct uuid *project,
-                const struct uuid *job, int64_t after, struct MHD_Response **ret, struct err *err)
+int follow_open(struct followers *all, struct MHD_Connection *connection, enum follow_what what,
+                const struct uuid *project, const struct uuid *job, struct job_cursor after, struct MHD_Response **ret,
+                struct err *err)
 {
     struct follower *f = mem_zeroed(1, sizeof *f);
     if (!f)
         return err_memory(err);
     *f = (struct follower){.all = all,
                            .connection = connection,
+                           .what = what,
                            .project = *project,
                            .job = *job,
                            .last = after,
@@ -224,7 +281,7 @@ int follow_open(struct followers *all, struct MHD_Connection *connection, const 
     pthread_mutex_unlock(&all->lock);
     if (!taken) {
         mem_free(f);
-        return err_set(err, ERR_OVERLOADED, "too many logs are being followed");
+        return err_set(err, ERR_OVERLOADED, "too many jobs are being followed");
     }
     *ret = MHD_create_response_from_callback(MHD_SIZE_UNKNOWN, BLOCK, read_more, f, let_go);
     if (*ret)
@@ -239,4 +296,14 @@ void follow_wake(struct followers *all)
     all->changed = true;
     pthread_cond_signal(&all->wake);
     pthread_mutex_unlock(&all->lock);
+}
+
+bool follow_cursor(struct str id, struct job_cursor *ret)
+{
+    const char *dash = memchr(id.ptr, '-', id.len);
+    if (!dash)
+        return false;
+    struct str line = {id.ptr, (size_t)(dash - id.ptr)}, step = {dash + 1, id.len - line.len - 1};
+    return str_to_int64(line, &ret->line) && str_to_int64(step, &ret->step) && ret->line >= 0 && ret->step >= -1 &&
+           ret->step <= INT32_MAX;
 }

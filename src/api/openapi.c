@@ -185,6 +185,9 @@ static void put_parameters(struct buf *out, const struct route *r)
                       "The same key gives the same comparison, however often it is sent.");
     if (r->flags & ROUTE_CONDITIONAL)
         put_parameter(out, "header", str_of("If-None-Match"), "{\"type\":\"string\"}", "The ETag that the client has.");
+    if (r->flags & ROUTE_RESUMED)
+        put_parameter(out, "header", str_of("Last-Event-ID"), "{\"type\":\"string\"}",
+                      "The id of the last event that the client has.");
     if (r->flags & ROUTE_TRACED)
         put_parameter(out, "header", str_of("traceparent"), "{\"type\":\"string\"}",
                       "W3C trace context; goes along with the job.");

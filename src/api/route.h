@@ -25,6 +25,7 @@ enum route_flag {
     ROUTE_TRACED = 32,       /* carries a traceparent into what it starts */
     ROUTE_LATER = 64,        /* the handler answers later, by request_finish */
     ROUTE_FOLLOWED = 128,    /* its 200 is a stream of NDJSON when `follow=true` asks for it */
+    ROUTE_RESUMED = 256,     /* takes a Last-Event-ID */
 };
 
 enum query_kind { QUERY_INT, QUERY_BOOL, QUERY_CHOICE, QUERY_TEXT };

@@ -20,6 +20,8 @@ static const struct query_parameter jobs_query[] = {
     {"state", QUERY_CHOICE, 0, 0, job_states, "Only jobs in this state."}, PAGE_PARAMETERS, {0}};
 static const struct query_parameter log_query[] = {
     {"follow", QUERY_BOOL, 0, 0, NULL, "Whether to go on until the job ends, as NDJSON."}, PAGE_PARAMETERS, {0}};
+static const struct query_parameter series_query[] = {
+    {"after", QUERY_INT, 0, INT32_MAX, NULL, "Only what comes after this step."}, PAGE_PARAMETERS, {0}};
 static const struct query_parameter batch_query[] = {
     {"on_error", QUERY_CHOICE, 0, 0, error_modes,
      "What an unacceptable line of an NDJSON stream does: `reject` (default) the whole stream, `skip` that line only."},
@@ -145,6 +147,17 @@ const struct route routes[] = {
     {"GET", PROJECT "/jobs/{job}/log", "getJobLog", ROLE_VIEWER, ROUTE_FOLLOWED, .query = log_query,
      .summary = "What a job said.",
      ANSWERS({200, "LogPage", "A page; with `follow=true` a stream of lines."}), .handle = on_job_log},
+    {"GET", PROJECT "/jobs/{job}/metrics", "getJobMetrics", ROLE_VIEWER, .query = series_query,
+     .summary = "The figures of a training job, step by step.", ANSWERS({200, "MetricPage", "A page."}),
+     .handle = on_job_metrics},
+    {"GET", PROJECT "/jobs/{job}/samples", "getJobSamples", ROLE_VIEWER, .query = series_query,
+     .summary = "Completions that a training job showed on its way.", ANSWERS({200, "SamplePage", "A page."}),
+     .handle = on_job_samples},
+    {"GET", PROJECT "/jobs/{job}/events", "followJob", ROLE_VIEWER, ROUTE_RESUMED,
+     .summary = "Log, figures and state of a job as server-sent events, until it ends.",
+     ANSWERS({200, "text/event-stream", "Events `log`, `metrics` and `state`, their data as in the pages and the job."},
+             {204, "", "The job has ended and nothing follows the Last-Event-ID."}),
+     .handle = on_job_events},
 
     {"POST", "/v1/tokens", "createToken", ROLE_ADMIN, .body = &token_body_shape,
      .summary = "Make a token; it is shown this once.",

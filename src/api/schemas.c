@@ -68,10 +68,16 @@ const struct schema schemas[] = {
      "attempt integer; worker string; started_at time; ended_at time?; reason string?"},
     {"Job", "Work for a worker.",
      "id uuid; project string; kind string; options object; state queued|running|done|failed|cancelled; fit uuid?; "
-     "policy uuid?; evaluation uuid?; stage string; progress number; metrics object; error object?; "
-     "cancel_requested boolean; created_at time; started_at time?; finished_at time?; attempts? [Attempt]"},
+     "policy uuid?; evaluation uuid?; stage string; progress number; seconds_left integer?; metrics object; "
+     "error object?; cancel_requested boolean; created_at time; started_at time?; finished_at time?; "
+     "attempts? [Attempt]"},
     PAGE_OF("JobPage", "Job"),
     {"LogLine", "What a job said.", "line integer; at time; level info|warning|error; message string"},
+    {"Metric", "The figures of a step of a training job.", "step integer; at time; figures object"},
+    PAGE_OF("MetricPage", "Metric"),
+    {"Sample", "A completion that a training job showed on its way.",
+     "step integer; line integer; prompt string; response string; figures object"},
+    PAGE_OF("SamplePage", "Sample"),
     {"LogPage", "A part of the log of a job.", "items [LogLine]; next_cursor integer?"},
     {"Token", "A bearer token, without its secret.",
      "id uuid; project string?; role annotator|viewer|operator|admin; name string; prefix string; created_at time; "

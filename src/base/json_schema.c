@@ -137,7 +137,8 @@ static void schema_list(struct buf *out, const struct json_field *f, const struc
 }
 
 /* The forms that `word` (oneOf, anyOf) speaks of. */
-static void schema_forms(struct buf *out, const char *word, const struct json_field *f, const struct json_limits *limits)
+static void schema_forms(struct buf *out, const char *word, const struct json_field *f,
+                         const struct json_limits *limits)
 {
     json_key(out, word);
     json_open(out, '[');

@@ -2,8 +2,10 @@
 
 #include <stdarg.h>
 #include <stdio.h>
+#include <string.h>
 
 #include "base/clock.h"
+#include "base/mem.h"
 #include "store/pg.h"
 
 #define SECOND INT64_C(1000000000)
@@ -57,6 +59,66 @@ void reporter_say(struct reporter *r, const char *level, const char *format, ...
         r->lost |= e.code == ERR_LEASE_LOST;
 }
 
+/* Makes room for one more. */
+static bool make_room(struct reporter *r)
+{
+    if (r->figure_count == REPORTER_FIGURES_MOST) {
+        mem_free((char *)r->figures[0].json.ptr);
+        memmove(r->figures, r->figures + 1, (size_t)--r->figure_count * sizeof *r->figures);
+    }
+    if (r->figure_count < r->figure_room)
+        return true;
+    int room = r->figure_room ? 2 * r->figure_room : 64;
+    struct job_figures *figures = mem_resize(r->figures, (size_t)room, sizeof *figures);
+    if (!figures)
+        return false;
+    r->figures = figures;
+    r->figure_room = room;
+    return true;
+}
+
+static void drop_figures(struct reporter *r)
+{
+    for (int i = 0; i < r->figure_count; i++)
+        mem_free((char *)r->figures[i].json.ptr);
+    r->figure_count = 0;
+}
+
+void reporter_figures(struct reporter *r, int64_t step, struct str json)
+{
+    char *copy = mem_strndup(json.ptr, json.len);
+    if (!copy || !make_room(r)) { /* a point of a curve is missing: no reason to end the job */
+        mem_free(copy);
+        return;
+    }
+    r->figures[r->figure_count++] = (struct job_figures){step, clock_wall_us(), {copy, json.len}};
+    if (clock_mono_ns() - r->stored_at >= SECOND)
+        reporter_flush(r);
+}
+
+void reporter_flush(struct reporter *r)
+{
+    struct err e = {0};
+    r->stored_at = clock_mono_ns();
+    if (r->figure_count == 0)
+        return;
+    struct pg *pg = reporter_pg(r, TELL_MS, &e);
+    if (!pg)
+        return;
+    if (job_metrics_store(pg, r->job->lease, r->figures, r->figure_count, &e) == 0)
+        drop_figures(r);
+    else
+        r->lost |= e.code == ERR_LEASE_LOST;
+}
+
+void reporter_samples(struct reporter *r, int64_t step, const struct job_sample *samples, int count)
+{
+    struct err e = {0};
+    struct pg *pg = reporter_pg(r, TELL_MS, &e);
+    if (pg && job_samples_store(pg, r->job->lease, step, samples, count, &e) < 0)
+        r->lost |= e.code == ERR_LEASE_LOST;
+}
+
 int reporter_check(const struct reporter *r, struct err *err)
 {
     return r->lost ? err_set(err, ERR_LEASE_LOST, "the lease on the job was lost while it was worked on") : 0;
@@ -64,6 +126,8 @@ int reporter_check(const struct reporter *r, struct err *err)
 
 void reporter_close(struct reporter *r)
 {
+    drop_figures(r);
+    mem_free(r->figures);
     pg_close(r->pg);
-    r->pg = NULL;
+    *r = (struct reporter){.job = r->job};
 }

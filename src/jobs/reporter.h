@@ -9,6 +9,7 @@
 #define EGALIGN_JOBS_REPORTER_H
 
 #include "jobs/run.h"
+#include "store/job_series.h"
 
 struct pg;
 
@@ -17,6 +18,9 @@ struct reporter {
     struct pg *pg;   /* NULL while there is none */
     int64_t told_at; /* when progress was last written */
     bool lost;       /* the lease */
+    struct job_figures *figures; /* that are not stored yet; owned, with their texts */
+    int figure_count, figure_room;
+    int64_t stored_at; /* when figures were last stored */
 };
 
 /* A connection for a job: no statement timeout, and a deadline that leaves room for long reads. */
@@ -33,9 +37,20 @@ void reporter_tell(struct reporter *r, const char *stage, double share, const ch
 /* Adds a line to the job's log; `level` is "info", "warning" or "error". */
 void reporter_say(struct reporter *r, const char *level, const char *format, ...) __attribute__((format(printf, 3, 4)));
 
+/* Adds the figures of a step (a JSON object) to the job's series. They are stored about once a second, and again and
+ * again while the database is away, as long as they are not more than REPORTER_FIGURES_MOST: then the oldest go. */
+enum { REPORTER_FIGURES_MOST = 4096 };
+void reporter_figures(struct reporter *r, int64_t step, struct str json);
+
+/* Stores the figures that wait, now. What cannot be stored still waits. */
+void reporter_flush(struct reporter *r);
+
+/* Stores sample completions of a step; when that fails they are left out. */
+void reporter_samples(struct reporter *r, int64_t step, const struct job_sample *samples, int count);
+
 /* -1 with ERR_LEASE_LOST once the lease is lost. */
 int reporter_check(const struct reporter *r, struct err *err);
 
-void reporter_close(struct reporter *r); /* ends the connection */
+void reporter_close(struct reporter *r); /* ends the connection; what was not stored is lost */
 
 #endif

@@ -195,6 +195,21 @@ int job_lease_find(struct pg *pg, const struct uuid *job, const struct uuid *tok
     return 0;
 }
 
+int job_params(struct pg *pg, const struct job_lease *lease, struct arena *arena, char **ret, size_t *ret_length,
+               struct err *err)
+{
+    struct pg_params p = {0};
+    struct pg_result *r = NULL;
+    param_ids(&p, &lease->job, &lease->token);
+    if (run_leased(pg, QUERY_job_params, &p, &r, err) < 0)
+        return -1;
+    struct str text = pg_text(r, 0, 0);
+    *ret = arena_strndup(arena, text.ptr, text.len);
+    *ret_length = text.len;
+    pg_result_free(r);
+    return *ret ? 0 : err_memory(err);
+}
+
 int job_heartbeat(struct pg *pg, const struct job_lease *lease, int seconds, bool *ret_cancel, struct err *err)
 {
     struct pg_params p = {0};

@@ -21,6 +21,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "base/arena.h"
 #include "base/buf.h"
 #include "base/err.h"
 #include "base/uuid.h"
@@ -31,8 +32,9 @@ struct pool;
 
 /* ---- for the API and the command line: jobs of one project ---- */
 
-/* Appends the job {id, project, kind, options, state, fit, policy, evaluation, stage, progress, metrics, error,
- * cancel_requested, created_at, started_at, finished_at, attempts: [{attempt, worker, started_at, ended_at, reason}]}. ERR_NOT_FOUND. */
+/* Appends the job {id, project, kind, options, state, fit, policy, evaluation, stage, progress, seconds_left, metrics,
+ * error, cancel_requested, created_at, started_at, finished_at, attempts: [{attempt, worker, started_at, ended_at,
+ * reason}]}. ERR_NOT_FOUND. */
 int job_get(struct pool *pool, const struct uuid *project, const struct uuid *job, struct buf *out, struct err *err);
 
 /* Appends a page, newest first; `state` keeps only the jobs in it (NULL: any; must be one of the five names). */
@@ -76,6 +78,10 @@ int job_claim(struct pg *pg, const char *worker, int seconds, struct job_lease *
 /* The lease of a running job whose token the caller was given (run-job, from its worker). ERR_LEASE_LOST. */
 int job_lease_find(struct pg *pg, const struct uuid *job, const struct uuid *token, struct job_lease *ret,
                    struct err *err);
+
+/* The options of the job: JSON text with a NUL behind it, in the caller's arena; may be changed. ERR_LEASE_LOST. */
+int job_params(struct pg *pg, const struct job_lease *lease, struct arena *arena, char **ret, size_t *ret_length,
+               struct err *err);
 
 /* Pushes the lease on to `seconds` from now. *ret_cancel: somebody asked for the job's end. ERR_LEASE_LOST. */
 int job_heartbeat(struct pg *pg, const struct job_lease *lease, int seconds, bool *ret_cancel, struct err *err);

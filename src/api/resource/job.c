@@ -45,7 +45,7 @@ static const struct json_field fields[] = {
 
 const struct json_shape job_body_shape = JSON_SHAPE(struct job_body, fields, "NewJob", "Work to be done.");
 
-/* The options as the struct of their shape, from the request's arena. NULL with err, whose pointer is below /options. */
+/* The options as the struct of their shape, in the request's arena. NULL with err, which points below /options. */
 static void *read_options(struct request *r, const struct job_body *b, struct err *err)
 {
     const struct json_shape *shape = entries[b->kind].options;
@@ -139,5 +139,88 @@ int on_job_log(struct request *r, struct err *err)
     buf_free(&body);
     r->reply.status = 200;
     r->reply.content_type = "application/x-ndjson";
-    return follow_open(r->api->followers, r->connection, &r->project, &job, after, &r->reply.stream, err);
+    return follow_open(r->api->followers, r->connection, FOLLOW_LOG, &r->project, &job,
+                       (struct job_cursor){.line = after}, &r->reply.stream, err);
+}
+
+/* ---- as it goes ---- */
+
+/* Where a page begins: behind the cursor, else behind all of the step `after`, else (-1) at the start. `scale` makes a
+ * position of a step. */
+static int position(struct request *r, int64_t (*scale)(int64_t step), int64_t *ret, struct err *err)
+{
+    struct page page = request_page(r);
+    struct str after = target_query(&r->target, "after");
+    *ret = -1;
+    if (page.cursor.ptr && (!str_to_int64(page.cursor, ret) || *ret < 0 || *ret > JOB_SAMPLE_POSITION(INT32_MAX)))
+        return err_set(err, ERR_INVALID_REQUEST, "the cursor is none that was given out here");
+    if (!page.cursor.ptr && after.ptr && str_to_int64(after, ret))
+        *ret = scale(*ret);
+    return 0;
+}
+
+static int64_t step_itself(int64_t step)
+{
+    return step;
+}
+
+static int64_t behind_samples(int64_t step)
+{
+    return JOB_SAMPLE_POSITION(step);
+}
+
+int on_job_metrics(struct request *r, struct err *err)
+{
+    struct buf body = {0};
+    struct uuid job;
+    int64_t after;
+    if (request_uuid(r, "job", &job, err) < 0 || position(r, step_itself, &after, err) < 0)
+        return -1;
+    if (after > INT32_MAX)
+        return err_set(err, ERR_INVALID_REQUEST, "the cursor is none that was given out here");
+    if (job_metrics(r->api->pool, &r->project, &job, after, request_page(r).limit, &body, err) < 0)
+        return answer_json(r, -1, 0, &body);
+    return answer_page(r, &body, err);
+}
+
+int on_job_samples(struct request *r, struct err *err)
+{
+    struct buf body = {0};
+    struct uuid job;
+    int64_t behind;
+    if (request_uuid(r, "job", &job, err) < 0 || position(r, behind_samples, &behind, err) < 0)
+        return -1;
+    if (job_samples(r->api->pool, &r->project, &job, behind, request_page(r).limit, &body, err) < 0)
+        return answer_json(r, -1, 0, &body);
+    return answer_page(r, &body, err);
+}
+
+/* Whether something is or may be to come behind a cursor. */
+static void look_ahead(void *context, const struct job_event *e)
+{
+    bool *more = context;
+    *more |= e->kind != JOB_EVENT_STATE || !e->ended;
+}
+
+int on_job_events(struct request *r, struct err *err)
+{
+    struct uuid job;
+    struct job_cursor cursor = {.step = -1};
+    const char *last = request_header(r, "Last-Event-ID");
+    bool more = false;
+    if (request_uuid(r, "job", &job, err) < 0)
+        return -1;
+    if (last && !follow_cursor(str_of(last), &cursor))
+        return err_set(err, ERR_INVALID_REQUEST, "Last-Event-ID is none that was given out here");
+    if (job_events(r->api->pool, &r->project, &job, cursor, 1, look_ahead, &more, err) < 0)
+        return -1;
+    if (last && !more) { /* tells a browser to come back no more */
+        reply_empty(&r->reply, 204);
+        return 0;
+    }
+    r->reply.status = 200;
+    r->reply.content_type = "text/event-stream";
+    reply_field(&r->reply, "X-Accel-Buffering", "no"); /* a proxy in between would hold events back */
+    return follow_open(r->api->followers, r->connection, FOLLOW_EVENTS, &r->project, &job, cursor, &r->reply.stream,
+                       err);
 }

@@ -67,6 +67,11 @@ int on_job_cancel(struct request *r, struct err *err);
 int on_job_retry(struct request *r, struct err *err);
 int on_job_log(struct request *r, struct err *err);
 
+/* A job as it goes: its figures step by step, its sample completions, and everything as server-sent events. */
+int on_job_metrics(struct request *r, struct err *err);
+int on_job_samples(struct request *r, struct err *err);
+int on_job_events(struct request *r, struct err *err);
+
 /* Tokens: make one, list, revoke. */
 extern const struct json_shape token_body_shape;
 int on_tokens_post(struct request *r, struct err *err);

@@ -23,7 +23,7 @@ WITH turn AS (
     UPDATE job j
     SET state = 'running', attempts = j.attempts + 1, worker = $1, lease_token = gen_random_uuid(),
         lease_until = clock_timestamp() + make_interval(secs => $2), started_at = clock_timestamp(), finished_at = NULL,
-        stage = '', progress = 0, metrics = '{}', error = NULL
+        stage = '', progress = 0, progress_at = NULL, stage_at = NULL, stage_progress = NULL, metrics = '{}', error = NULL
     FROM next WHERE j.id = next.id
     RETURNING j.id, j.project_id, j.lease_token, j.attempts, j.kind
 ), served AS (
