@@ -5,6 +5,7 @@
 const char *const fit_settings_assignments[] = {"soft", "hard", NULL};
 const char *const fit_settings_ties[] = {"davidson", "half", NULL};
 const char *const fit_settings_fold_units[] = {"item", "pair", NULL};
+const char *const fit_settings_encoders[] = {"hashed", "lm", NULL};
 
 static const struct json_field grid_item = JSON_ITEM(REAL, .low = 1e-6, .high = 1e9);
 
@@ -51,6 +52,12 @@ static const struct json_field fields[] = {
                                         .about = "Weigh a comparison by its strength."),
     [FIT_BUCKETS] = JSON_FIELD(INT, struct fit_settings, buckets, "buckets", .least = 16, .most = 65536,
                                .about = "Hashed dimensions of the text features."),
+    [FIT_ENCODER] = JSON_FIELD(ENUM, struct fit_settings, encoder, "encoder", .names = fit_settings_encoders,
+                               .about = "What texts are to the fit: hashed words and style, or hidden states of the "
+                                        "language model `policy`."),
+    [FIT_POLICY] = JSON_FIELD(STR, struct fit_settings, policy, "policy", .least = 1, .most = 63,
+                              .about = "Name or id of the policy whose hidden states are the features, with the "
+                                       "encoder lm."),
 };
 
 const struct json_shape fit_settings_shape =
@@ -70,6 +77,24 @@ static int check_permutations(const struct fit_settings *s, const char *pointer,
                   (long long)permutations, significance);
 }
 
+/* A policy and the encoder lm need each other; hashed dimensions do not go with them. */
+static int check_encoder(const struct fit_settings *s, const char *pointer, struct err *err)
+{
+    char at[64];
+    bool lm = json_given(&s->seen, FIT_ENCODER) && s->encoder == FIT_ENCODER_LM;
+    bool policy = json_given(&s->seen, FIT_POLICY);
+    if (lm != policy) {
+        snprintf(at, sizeof at, "%s/policy", pointer);
+        return err_at(err, ERR_INVALID_VALUE, at, lm ? "the encoder lm needs a policy"
+                                                     : "a policy is for the encoder lm only");
+    }
+    if (lm && json_given(&s->seen, FIT_BUCKETS)) {
+        snprintf(at, sizeof at, "%s/buckets", pointer);
+        return err_at(err, ERR_INVALID_VALUE, at, "the encoder lm has no hashed dimensions");
+    }
+    return 0;
+}
+
 int fit_settings_check(const struct fit_settings *s, const char *pointer, struct err *err)
 {
     char at[64];
@@ -82,7 +107,7 @@ int fit_settings_check(const struct fit_settings *s, const char *pointer, struct
         snprintf(at, sizeof at, "%s/ridge", pointer);
         return err_at(err, ERR_INVALID_VALUE, at, "ridge must be 0 or from 1e-6 to 1e9");
     }
-    if (check_permutations(s, pointer, err) < 0)
+    if (check_permutations(s, pointer, err) < 0 || check_encoder(s, pointer, err) < 0)
         return -1;
     const double *grid = s->ridge_grid.items;
     for (size_t i = 1; i < s->ridge_grid.count; i++) {

@@ -31,21 +31,28 @@ struct fit_settings {
     int fold_unit;               /* position in fit_settings_fold_units */
     bool strength_weights;
     int64_t buckets;
+    int encoder;                 /* position in fit_settings_encoders */
+    struct str policy;           /* name or id of the policy whose states are the features */
 };
+
+/* Positions in fit_settings_encoders. */
+enum { FIT_ENCODER_HASHED, FIT_ENCODER_LM };
 
 /* Bits of seen.given. */
 enum {
     FIT_SEED, FIT_K, FIT_K_MAX, FIT_RESTARTS, FIT_ITERATIONS, FIT_RIDGE, FIT_RIDGE_GRID, FIT_ASSIGNMENT, FIT_TIES,
     FIT_MIN_GROUP_SIZE, FIT_ASSIGN_THRESHOLD, FIT_MIN_COMPARISONS, FIT_PERMUTATIONS, FIT_SIGNIFICANCE, FIT_FOLDS,
-    FIT_FOLD_UNIT, FIT_STRENGTH_WEIGHTS, FIT_BUCKETS
+    FIT_FOLD_UNIT, FIT_STRENGTH_WEIGHTS, FIT_BUCKETS, FIT_ENCODER, FIT_POLICY
 };
 
 extern const char *const fit_settings_assignments[]; /* "soft", "hard", NULL */
 extern const char *const fit_settings_ties[];        /* "davidson", "half", NULL */
 extern const char *const fit_settings_fold_units[];  /* "item", "pair", NULL */
+extern const char *const fit_settings_encoders[];    /* "hashed", "lm", NULL */
 extern const struct json_shape fit_settings_shape;   /* to embed it in the shape of a body */
 
-/* What no table of ranges says: k and k_max, permutations and significance, an ascending grid. ERR_INVALID_VALUE with a
+/* What no table of ranges says: k and k_max, permutations and significance, an ascending grid, an encoder with its
+ * policy. ERR_INVALID_VALUE with a
  * pointer below `pointer` ("" for a document of its own). To be called after reading. */
 int fit_settings_check(const struct fit_settings *s, const char *pointer, struct err *err);
 

@@ -1,6 +1,7 @@
 #include "jobs/fit_document.h"
 
 #include "base/json_text.h"
+#include "base/sha256.h"
 #include "jobs/win_rates.h"
 
 static void put_real(struct buf *out, const char *name, double value)
@@ -96,7 +97,22 @@ static void put_calibration(struct buf *out, const struct fit *f)
     json_close(out, '}');
 }
 
-void fit_document_summary(struct buf *out, const struct fit *f)
+/* The policy whose states are the features, and the digest of its encoder; null for hashed ones. */
+static void put_encoder(struct buf *out, const struct fit *f, const char *policy)
+{
+    char hex[SHA256_HEX_SIZE];
+    if (policy) {
+        put_text(out, "policy", policy);
+        put_text(out, "encoder_digest", sha256_hex(f->encoder_digest, hex));
+        return;
+    }
+    json_key(out, "policy");
+    json_put_null(out);
+    json_key(out, "encoder_digest");
+    json_put_null(out);
+}
+
+void fit_document_summary(struct buf *out, const struct fit *f, const char *policy)
 {
     json_open(out, '{');
     win_rates_accuracy(out, &f->accuracy);
@@ -112,6 +128,7 @@ void fit_document_summary(struct buf *out, const struct fit *f)
     put_int(out, "items", f->items);
     put_int(out, "responses", f->responses);
     put_int(out, "dimension", f->dimension);
+    put_encoder(out, f, policy);
     json_close(out, '}');
 }
 

@@ -6,7 +6,7 @@
  *   summary   {"accuracy": {"group": P, "single": P}, "fold_unit",
  *              "calibration": {"error", "bins": [{"n", "predicted", "observed"}], "single": C}, "temperature",
  *              "ridge_pooled", "tie_parameter", "assignment", "ties", "iterations", "restarts", "items", "responses",
- *              "dimension"}
+ *              "dimension", "policy", "encoder_digest"}
  *   group     {"accuracy": {"group": P, "single": P}, "calibration": {"group": C, "single": C}, "expected_size",
  *              "tv_mixture", "tv": [to each group]}
  *   warnings  [sentence]
@@ -21,9 +21,9 @@
 #include "base/buf.h"
 #include "core/reward/fit.h"
 
-/* One function for each of the four. */
+/* One function for each of the four. `policy` is the name of the one whose states are the features; NULL: hashed. */
 void fit_document_evidence(struct buf *out, const struct fit *f);
-void fit_document_summary(struct buf *out, const struct fit *f);
+void fit_document_summary(struct buf *out, const struct fit *f, const char *policy);
 void fit_document_group(struct buf *out, const struct fit *f, int group);
 void fit_document_warnings(struct buf *out, const struct fit *f);
 

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/mem.h"
+#include "jobs/encoding.h"
 #include "store/fit_input.h"
 
 /* Room for one more of `count` elements. */
@@ -56,13 +57,24 @@ static int policy_number(struct loaded *l, struct str name, int *ret, struct err
     return 0;
 }
 
+/* The number of a response, by whichever encoder. */
+static int add_response(struct loaded *l, const struct fit_input_response *row, struct err *err)
+{
+    if (l->encoding) {
+        if (row->new_item && encoding_add_item(l->encoding, &row->item, row->prompt, err) < 0)
+            return -1;
+        return encoding_add_response(l->encoding, &row->id, row->text, err);
+    }
+    if (row->new_item && (l->item = dataset_add_item(l->set, row->prompt, err)) < 0)
+        return -1;
+    return dataset_add_response(l->set, l->item, row->text, err);
+}
+
 static int take_response(void *context, const struct fit_input_response *row, struct err *err)
 {
     struct loaded *l = context;
     int room = l->room_responses, policy = -1;
-    if (row->new_item && (l->item = dataset_add_item(l->set, row->prompt, err)) < 0)
-        return -1;
-    int number = dataset_add_response(l->set, l->item, row->text, err);
+    int number = add_response(l, row, err);
     if (number < 0 || (row->policy.ptr && policy_number(l, row->policy, &policy, err) < 0))
         return -1;
     if (grow(&l->policy_of, l->responses, &room, sizeof *l->policy_of, err) < 0 ||
@@ -76,7 +88,7 @@ static int take_response(void *context, const struct fit_input_response *row, st
 static int take_annotator(void *context, const struct uuid *annotator, struct err *err)
 {
     struct loaded *l = context;
-    if (dataset_add_annotator(l->set, err) < 0 ||
+    if ((l->set && dataset_add_annotator(l->set, err) < 0) ||
         grow(&l->annotator, l->annotators, &l->room_annotators, sizeof *l->annotator, err) < 0)
         return -1;
     l->annotator[l->annotators++] = *annotator;
@@ -113,7 +125,7 @@ static int take_comparison(void *context, const struct fit_input_comparison *row
     };
     if (c.annotator < 0 || c.a < 0 || c.b < 0)
         return err_set(err, ERR_INTERNAL, "a comparison names an annotator or a response that is not stored");
-    if (dataset_add_comparison(l->set, &c, err) < 0 ||
+    if ((l->set && dataset_add_comparison(l->set, &c, err) < 0) ||
         grow(&l->comparison, l->comparisons, &l->room_comparisons, sizeof *l->comparison, err) < 0)
         return -1;
     l->comparison[l->comparisons++] = c;
@@ -121,12 +133,12 @@ static int take_comparison(void *context, const struct fit_input_comparison *row
     return 0;
 }
 
-int loaded_read(struct pg *pg, const struct uuid *project, int buckets, struct loaded *ret, struct err *err)
+int loaded_read(struct pg *pg, const struct uuid *project, int buckets, struct encoding *encoding, struct loaded *ret,
+                struct err *err)
 {
-    *ret = (struct loaded){0};
+    *ret = (struct loaded){.encoding = encoding};
     struct fit_input_reader reader = {take_response, take_annotator, take_comparison, ret};
-    ret->set = dataset_new_hashed(buckets, err);
-    if (!ret->set)
+    if (!encoding && !(ret->set = dataset_new_hashed(buckets, err)))
         return -1;
     sha256_init(&ret->hash);
     if (fit_input_read(pg, project, &reader, &ret->data, err) < 0) {
@@ -136,6 +148,20 @@ int loaded_read(struct pg *pg, const struct uuid *project, int buckets, struct l
     sha256_final(&ret->hash, ret->digest);
     mem_free(ret->response); /* only the comparisons' numbers are needed from here on */
     ret->response = NULL;
+    return 0;
+}
+
+int loaded_encoded(struct loaded *l, struct err *err)
+{
+    l->set = encoding_dataset(l->encoding, err);
+    if (!l->set)
+        return -1;
+    for (int h = 0; h < l->annotators; h++)
+        if (dataset_add_annotator(l->set, err) < 0)
+            return -1;
+    for (int c = 0; c < l->comparisons; c++)
+        if (dataset_add_comparison(l->set, &l->comparison[c], err) < 0)
+            return -1;
     return 0;
 }
 

@@ -2,7 +2,7 @@
  *
  * The data set knows dense numbers only. Beside it this keeps which annotator has which number, which policy wrote
  * which response, and who preferred what: what publication and the win rates need after the fit. It refuses texts: they
- * become features and are gone.
+ * become features and are gone, at once (hashed) or through an encoding (encoding.h).
  *
  * Owned by the caller: loaded_free. Immutable once loaded. */
 #ifndef EGALIGN_JOBS_LOAD_H
@@ -17,6 +17,7 @@
 #include "core/reward/dataset.h"
 #include "store/fit.h"
 
+struct encoding;
 struct pg;
 
 struct loaded_id {
@@ -27,7 +28,7 @@ struct loaded_id {
 struct loaded {
     struct fit_data data; /* which state of the project this is */
     uint8_t digest[SHA256_SIZE]; /* over the ids of the comparisons, in order */
-    struct dataset *set;
+    struct dataset *set; /* NULL while texts wait to be encoded: loaded_encoded */
     int annotators;
     struct uuid *annotator; /* [annotators], ascending */
     int responses;
@@ -39,6 +40,7 @@ struct loaded {
     struct arena arena;
 
     /* While loading: */
+    struct encoding *encoding;  /* the lm encoder; NULL: hashed */
     struct loaded_id *response; /* [responses] sorted by id before the comparisons come */
     int *policy_order;          /* [policies] by name */
     int room_annotators, room_responses, room_policies, room_comparisons;
@@ -46,9 +48,14 @@ struct loaded {
     struct sha256 hash;
 };
 
-/* Reads the project's data (one snapshot) and encodes them with `buckets` hashed features (0: the default). On failure
- * *ret is empty. The connection must be idle. */
-int loaded_read(struct pg *pg, const struct uuid *project, int buckets, struct loaded *ret, struct err *err);
+/* Reads the project's data (one snapshot) and encodes them with `buckets` hashed features (0: the default), or, when
+ * `encoding` is not NULL, hands the texts to that: then loaded_encoded must follow. On failure *ret is empty. The
+ * connection must be idle. */
+int loaded_read(struct pg *pg, const struct uuid *project, int buckets, struct encoding *encoding, struct loaded *ret,
+                struct err *err);
+
+/* Makes the data set when the encoding is complete. */
+int loaded_encoded(struct loaded *l, struct err *err);
 void loaded_free(struct loaded *l);
 
 /* The number of an annotator, or -1. */

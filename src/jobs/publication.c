@@ -149,7 +149,7 @@ static int describe_fit(const struct publication_input *in, struct publication *
         list_events(in, &lineage, p, err) < 0 || describe_groups(in->fit, p, err) < 0 || list_members(in, p, err) < 0)
         return -1;
     fit_document_evidence(&p->evidence, in->fit);
-    fit_document_summary(&p->summary, in->fit);
+    fit_document_summary(&p->summary, in->fit, in->policy);
     fit_document_warnings(&p->warnings, in->fit);
     fit_save(in->fit, &p->model);
     return 0;
@@ -189,7 +189,7 @@ static void complete(const struct publication_input *in, struct publication *p)
     memcpy(f->data_digest, in->loaded->digest, sizeof f->data_digest);
     f->comparisons = in->loaded->comparisons;
     f->annotators = in->loaded->annotators;
-    f->encoder = "hashed";
+    f->encoder = in->policy ? "lm" : "hashed";
     f->seed = (int64_t)in->options->seed;
     f->threads = in->options->threads;
     f->blas = blas_config();

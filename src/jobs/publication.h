@@ -33,6 +33,7 @@ struct publication_input {
     const char *lack;               /* one sentence */
     const struct fit_former *former;
     const struct fit_options *options;
+    const char *policy;             /* whose states are the features; NULL: hashed */
 };
 
 /* Fills *ret, which refers to the input. On failure it is empty. */

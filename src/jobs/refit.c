@@ -8,6 +8,7 @@
 #include "core/blas.h"
 #include "core/reward/fit.h"
 #include "formats/fit_options.h"
+#include "jobs/encoding.h"
 #include "jobs/load.h"
 #include "jobs/publication.h"
 #include "jobs/reporter.h"
@@ -18,9 +19,11 @@
 
 enum { PUBLISH_TRIES = 10 };
 
-/* How much of a job is not the engine's: reading before it, publishing after it. */
-#define SHARE_READ 0.05
-#define SHARE_FIT 0.90
+/* Where a job stands when it has read, when it has encoded texts by a language model (without one that takes no time),
+ * and when it has fitted. */
+#define READ    0.05
+#define ENCODED 0.50
+#define FITTED  0.95
 
 /* One fit on its way. */
 struct refit {
@@ -30,6 +33,8 @@ struct refit {
     struct fit_settings settings;
     struct fit_options fit_options;
     int buckets;
+    struct encoding *encoding; /* NULL: hashed features */
+    double begun;              /* where the job stood when the fit began */
     struct loaded loaded;
     struct fit *fit;       /* NULL also when there is too little data */
     char lack[sizeof((struct err *)0)->message];
@@ -52,7 +57,7 @@ static bool progress(void *context, const struct fit_progress *p)
     json_close(&out, '}');
     snprintf(metrics, sizeof metrics, "%s", out.data && !out.failed ? out.data : "{}");
     buf_free(&out);
-    reporter_tell(&r->reporter, p->phase, SHARE_READ + SHARE_FIT * p->fraction, metrics, false);
+    reporter_tell(&r->reporter, p->phase, r->begun + (FITTED - r->begun) * p->fraction, metrics, false);
     return !r->reporter.lost;
 }
 
@@ -77,7 +82,10 @@ static int read_data(struct refit *r, struct err *err)
     struct pg *pg = reporter_pg(&r->reporter, 0, err);
     if (!pg)
         return err_wrap(err, "the comparisons cannot be read");
-    if (loaded_read(pg, &r->job->lease->project, r->buckets, &r->loaded, err) < 0 ||
+    if (json_given(&r->settings.seen, FIT_POLICY) &&
+        encoding_open(&r->reporter, r->settings.policy, &r->encoding, err) < 0)
+        return -1;
+    if (loaded_read(pg, &r->job->lease->project, r->buckets, r->encoding, &r->loaded, err) < 0 ||
         fit_begun(pg, r->job->lease, &r->loaded.data, err) < 0)
         return -1;
     reporter_say(&r->reporter, "info", "read %d comparisons of %d responses by %d annotators, up to number %lld",
@@ -86,9 +94,24 @@ static int read_data(struct refit *r, struct err *err)
     return 0;
 }
 
+/* Where a language model makes the features, makes those that are not cached. */
+static int encode(struct refit *r, struct err *err)
+{
+    int encoded;
+    r->begun = READ;
+    if (!r->encoding)
+        return 0;
+    if (encoding_complete(r->encoding, READ, ENCODED, &encoded, err) < 0 || loaded_encoded(&r->loaded, err) < 0)
+        return -1;
+    r->begun = encoded > 0 ? ENCODED : READ;
+    reporter_say(&r->reporter, "info", "encoded %d responses with the policy %s, %d were cached", encoded,
+                 encoding_policy(r->encoding), r->loaded.responses - encoded);
+    return 0;
+}
+
 static int compute(struct refit *r, struct err *err)
 {
-    reporter_tell(&r->reporter, "fitting", SHARE_READ, "{}", true);
+    reporter_tell(&r->reporter, "fitting", r->begun, "{}", true);
     if (blas_start(err) < 0)
         return -1;
     if (fit_run(r->loaded.set, &r->fit_options, &r->fit, err) == 0) {
@@ -119,6 +142,7 @@ static int publish_once(struct refit *r, struct err *err)
         .lack = r->lack,
         .former = &r->former,
         .options = &r->fit_options,
+        .policy = r->encoding ? encoding_policy(r->encoding) : NULL,
     };
     if (fit_former_of(pg, &r->job->lease->project, &r->arena, &r->former, err) < 0 ||
         publication_make(&in, &r->publication, err) < 0)
@@ -131,7 +155,7 @@ static int publish_once(struct refit *r, struct err *err)
 /* A database that is away for a while does not cost the fit. */
 static int publish(struct refit *r, struct err *err)
 {
-    reporter_tell(&r->reporter, "publishing", SHARE_READ + SHARE_FIT, "{}", true);
+    reporter_tell(&r->reporter, "publishing", FITTED, "{}", true);
     for (int try = 1;; try++) {
         if (publish_once(r, err) == 0)
             return 0;
@@ -145,10 +169,12 @@ int refit_run(const struct job_context *job, struct err *err)
 {
     struct refit r = {.job = job, .reporter = {.job = job}};
     int result = -1;
-    if (read_options(&r, err) == 0 && read_data(&r, err) == 0 && compute(&r, err) == 0)
+    if (read_options(&r, err) == 0 && read_data(&r, err) == 0 && encode(&r, err) == 0 &&
+        compute(&r, err) == 0)
         result = publish(&r, err);
     fit_free(r.fit);
     loaded_free(&r.loaded);
+    encoding_close(r.encoding);
     arena_free(&r.arena);
     reporter_close(&r.reporter);
     return result;

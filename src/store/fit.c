@@ -29,6 +29,25 @@ struct ask {
     bool created;
 };
 
+/* The policy whose states are to be the features; *ret_has is false when the options name none. */
+static int ask_policy(struct pg *pg, const struct ask *ask, struct uuid *ret, bool *ret_has, struct err *err)
+{
+    struct pg_params p = {0};
+    struct pg_result *r = NULL;
+    pg_param_uuid(&p, ask->project);
+    pg_param_text(&p, ask->options);
+    if (query_once(pg, QUERY_fit_ask_policy, &p, &r, err) < 0)
+        return -1;
+    struct str name = pg_text(r, 0, 0);
+    int result = 0;
+    *ret_has = name.ptr != NULL;
+    *ret = pg_uuid(r, 0, 1);
+    if (*ret_has && pg_null(r, 0, 1))
+        result = err_set(err, ERR_NOT_READY, "there is no policy %.*s that is ready", (int)name.len, name.ptr);
+    pg_result_free(r);
+    return result;
+}
+
 static int ask_work(struct pg *pg, void *context, struct err *err)
 {
     struct ask *ask = context;
@@ -41,8 +60,9 @@ static int ask_work(struct pg *pg, void *context, struct err *err)
     pg_result_free(r);
     if (found == 0)
         return err_set(err, ERR_NOT_FOUND, "there is no such project");
-    struct uuid fit, job;
-    if (uuid_new(&fit, err) < 0 || uuid_new(&job, err) < 0)
+    struct uuid fit, job, policy;
+    bool has_policy;
+    if (ask_policy(pg, ask, &policy, &has_policy, err) < 0 || uuid_new(&fit, err) < 0 || uuid_new(&job, err) < 0)
         return -1;
     pg_param_uuid(&p, ask->project);
     pg_param_uuid(&p, &fit);
@@ -51,6 +71,7 @@ static int ask_work(struct pg *pg, void *context, struct err *err)
     pg_param_cstr(&p, version_number);
     pg_param_uuid(&p, ask->token);
     pg_param_cstr(&p, ask->traceparent);
+    pg_param_uuid(&p, has_policy ? &policy : NULL);
     if (query_once(pg, QUERY_fit_ask, &p, &r, err) < 0)
         return -1;
     ask->fit = pg_uuid(r, 0, 0);
@@ -350,8 +371,8 @@ static int schedule_due(struct pg *pg, const struct pg_result *due, int *ret_ask
     for (int i = 0; i < pg_rows(due); i++) {
         struct uuid project = pg_uuid(due, i, 0);
         struct ask ask = {.project = &project, .options = pg_text(due, i, 1)};
-        if (ask_work(pg, &ask, err) < 0)
-            return -1;
+        if (ask_work(pg, &ask, err) < 0 && err->code != ERR_NOT_READY)
+            return -1; /* a policy that was deleted holds up its own project only */
         *ret_asked += ask.created;
     }
     return 0;

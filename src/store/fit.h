@@ -26,7 +26,8 @@ struct pool;
 struct job_lease;
 
 /* Asks for a fit. `options` is the text that fit_settings_write gives; `token` and `traceparent` may be NULL.
- * *ret_created is false when it is there already. ERR_NOT_FOUND when there is no such project. */
+ * *ret_created is false when it is there already. ERR_NOT_FOUND when there is no such project, ERR_NOT_READY when the
+ * options name a policy that is not there or not ready. */
 int fit_request(struct pool *pool, const struct uuid *project, struct str options, const struct uuid *token,
                 const char *traceparent, struct uuid *ret_fit, struct uuid *ret_job, bool *ret_created,
                 struct err *err);

@@ -13,6 +13,7 @@ static int response_row(const struct pg_result *r, void *context, struct err *er
         .policy = pg_text(r, 0, 2),
         .new_item = pg_bool(r, 0, 3),
         .prompt = pg_text(r, 0, 4),
+        .item = pg_uuid(r, 0, 5),
     };
     return reader->response(reader->context, &row, err);
 }

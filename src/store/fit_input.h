@@ -19,7 +19,7 @@
 struct pg;
 
 struct fit_input_response {
-    struct uuid id;
+    struct uuid id, item;
     struct str text;
     struct str policy; /* ptr NULL when not told */
     bool new_item;     /* the first response of its item */

@@ -73,7 +73,7 @@ class World:
     def ask(self, project, options):
         """(fit, job) of a new fit."""
         [(fit, job, created, _)] = self.query("fit_ask", project, str(uuid.uuid4()), str(uuid.uuid4()), json.dumps(options),
-                                              "0", None, None)
+                                              "0", None, None, None)
         assert created
         return fit, job
 

@@ -57,6 +57,10 @@ static void writing_gives_what_was_read(void **state)
     assert_int_equal(read_text("{\"ties\": \"half\", \"k_max\": 3}", &s), 0);
     fit_settings_write(&out, &s);
     assert_string_equal(out.data, "{\"k_max\":3,\"ties\":\"half\"}"); /* in the order of the table */
+    buf_clear(&out);
+    assert_int_equal(read_text("{\"policy\": \"base\", \"encoder\": \"lm\"}", &s), 0);
+    fit_settings_write(&out, &s);
+    assert_string_equal(out.data, "{\"encoder\":\"lm\",\"policy\":\"base\"}");
     buf_free(&out);
 }
 
@@ -78,6 +82,11 @@ static void refusals_point_at_the_member(void **state)
         {"{\"significance\": 0.9}", "/significance", ERR_INVALID_VALUE},
         {"{\"significance\": 0.01}", "/significance", ERR_INVALID_VALUE},
         {"{\"permutations\": 18}", "/permutations", ERR_INVALID_VALUE},
+        {"{\"encoder\": \"lm\"}", "/policy", ERR_INVALID_VALUE},
+        {"{\"policy\": \"base\"}", "/policy", ERR_INVALID_VALUE},
+        {"{\"encoder\": \"hashed\", \"policy\": \"base\"}", "/policy", ERR_INVALID_VALUE},
+        {"{\"encoder\": \"lm\", \"policy\": \"base\", \"buckets\": 32}", "/buckets", ERR_INVALID_VALUE},
+        {"{\"encoder\": \"bert\"}", "/encoder", ERR_INVALID_VALUE},
         {"{\"permutations\": 98, \"significance\": 0.01}", "/permutations", ERR_INVALID_VALUE},
     };
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {

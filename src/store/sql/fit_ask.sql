@@ -1,5 +1,5 @@
 -- The fit of project $1 with options $4 under program version $5: the one that is there, or a new fit $2 with its job
--- $3, for token $6 and trace context $7. Gives fit, job, and whether they are new.
+-- $3, for token $6 and trace context $7, reading the policy $8 (null: none). Gives fit, job, and whether they are new.
 WITH data AS (
     SELECT count(*) AS comparisons, coalesce(max(seq), 0) AS watermark,
            (SELECT count(*) FROM retraction WHERE project_id = $1) AS retractions
@@ -18,6 +18,8 @@ WITH data AS (
     INSERT INTO job (id, project_id, kind, params, token_id, traceparent)
     SELECT $3::uuid, $1, 'fit', $4::jsonb, $6, $7 WHERE NOT EXISTS (SELECT FROM known)
     RETURNING id
+), reading AS (
+    INSERT INTO job_policy (job_id, policy_id) SELECT made.id, $8::uuid FROM made WHERE $8::uuid IS NOT NULL
 ), fitted AS (
     INSERT INTO fit (id, project_id, job_id, options, input_digest, watermark)
     SELECT $2::uuid, $1, made.id, $4::jsonb, input.digest, input.watermark FROM made, input

@@ -15,7 +15,8 @@ SELECT r.id, r.text, r.policy, lag(i.id) OVER by_item IS DISTINCT FROM i.id AS f
             WHEN i.prompt_is_messages
             THEN (SELECT coalesce(string_agg(m.message ->> 'content', E'\n' ORDER BY m.place), '')
                   FROM json_array_elements(i.prompt::json) WITH ORDINALITY AS m (message, place))
-            ELSE i.prompt END
+            ELSE i.prompt END,
+       i.id
 FROM used
 JOIN item i ON i.project_id = $1 AND i.id = used.item_id
 JOIN response r ON r.item_id = used.item_id AND r.id = used.id
