@@ -5,14 +5,16 @@
 #include <string.h>
 
 #include "base/check.h"
+#include "core/reward/assignment.h"
 
 enum { G = LINEAGE_GROUPS_MAX };
+_Static_assert((int)G == (int)ASSIGNMENT_MAX, "groups are matched by one table");
 
 /* A group continues another from this Jaccard overlap on; a quarter of a group makes a split or a merger. */
 static const double CONTINUES = 0.25, NOTABLE = 0.25;
 
 struct table {
-    int cell[G][G]; /* [before][after] annotators in both */
+    double cell[G][G]; /* [before][after] annotators in both */
     int before[G], after[G], shared;
 };
 
@@ -30,53 +32,6 @@ static void tabulate(int n, const int *before, const int *after, struct table *t
     }
 }
 
-/* The assignment of columns to rows with the greatest sum, by shortest augmenting paths with potentials
- * (Kuhn-Munkres in the O(n^3) form); row_of[column]. */
-static void assign(const int gain[G][G], int row_of[G])
-{
-    double u[G + 1] = {0}, v[G + 1] = {0};
-    int match[G + 1] = {0}; /* row of column j, 1-based; 0: free */
-    for (int i = 1; i <= G; i++) {
-        double least[G + 1];
-        int way[G + 1], j0 = 0;
-        bool used[G + 1] = {false};
-        match[0] = i;
-        for (int j = 0; j <= G; j++)
-            least[j] = INFINITY;
-        do {
-            used[j0] = true;
-            int i0 = match[j0], next = 0;
-            double step = INFINITY;
-            for (int j = 1; j <= G; j++) {
-                if (used[j])
-                    continue;
-                double reduced = -gain[i0 - 1][j - 1] - u[i0] - v[j];
-                if (reduced < least[j]) {
-                    least[j] = reduced;
-                    way[j] = j0;
-                }
-                if (least[j] < step) {
-                    step = least[j];
-                    next = j;
-                }
-            }
-            for (int j = 0; j <= G; j++) {
-                if (used[j]) {
-                    u[match[j]] += step;
-                    v[j] -= step;
-                } else {
-                    least[j] -= step;
-                }
-            }
-            j0 = next;
-        } while (match[j0] != 0);
-        for (; j0 != 0; j0 = way[j0])
-            match[j0] = match[way[j0]];
-    }
-    for (int j = 1; j <= G; j++)
-        row_of[j - 1] = match[j] - 1;
-}
-
 static void add_event(struct lineage *l, enum lineage_kind kind, int before, int after, double share)
 {
     if (l->events < LINEAGE_EVENTS_MAX)
@@ -91,7 +46,7 @@ static void note_split(const struct table *t, int b, int groups_after, struct li
         parts += t->cell[b][a] > 0 && t->cell[b][a] >= NOTABLE * t->before[b];
     for (int a = 0; a < groups_after && parts >= 2; a++)
         if (t->cell[b][a] > 0 && t->cell[b][a] >= NOTABLE * t->before[b])
-            add_event(ret, LINEAGE_SPLIT, b, a, (double)t->cell[b][a] / t->before[b]);
+            add_event(ret, LINEAGE_SPLIT, b, a, t->cell[b][a] / t->before[b]);
 }
 
 /* New group a is a merger when more than half of each of two or more former groups, and a notable part of it, came. */
@@ -102,7 +57,7 @@ static void note_merger(const struct table *t, int a, int groups_before, struct 
         sources += 2 * t->cell[b][a] > t->before[b] && t->cell[b][a] >= NOTABLE / 2 * t->after[a];
     for (int b = 0; b < groups_before && sources >= 2; b++)
         if (2 * t->cell[b][a] > t->before[b] && t->cell[b][a] >= NOTABLE / 2 * t->after[a])
-            add_event(ret, LINEAGE_MERGED, b, a, (double)t->cell[b][a] / t->before[b]);
+            add_event(ret, LINEAGE_MERGED, b, a, t->cell[b][a] / t->before[b]);
 }
 
 void lineage_match(int n, const int *before, int groups_before, const int *after, int groups_after,
@@ -114,13 +69,14 @@ void lineage_match(int n, const int *before, int groups_before, const int *after
     CHECK(groups_before >= 0 && groups_before <= G && groups_after >= 0 && groups_after <= G);
     memset(ret, 0, sizeof *ret);
     tabulate(n, before, after, &t);
-    assign(t.cell, row_of);
+    assignment_best(t.cell, row_of);
     ret->groups = groups_after;
     ret->shared = t.shared;
     ret->overall = lineage_rand_index(n, before, after);
     for (int a = 0; a < groups_after; a++) {
-        int b = row_of[a], both = b < groups_before ? t.cell[b][a] : 0;
-        double overlap = both > 0 ? (double)both / (t.before[b] + t.after[a] - both) : 0;
+        int b = row_of[a];
+        double both = b < groups_before ? t.cell[b][a] : 0;
+        double overlap = both > 0 ? both / (t.before[b] + t.after[a] - both) : 0;
         bool same = overlap >= CONTINUES;
         ret->former[a] = same ? b : -1;
         ret->stability[a] = same ? overlap : 0;

@@ -7,7 +7,7 @@
 
 #include "core/reward/mixture.h"
 
-enum { STREAM_SEARCH = 1 << 16, STREAM_FOLDS = 2 << 16, STREAM_PERMUTE = 3 << 16 };
+enum { STREAM_SEARCH = 1 << 16, STREAM_FOLDS = 2 << 16, STREAM_PERMUTE = 3 << 16, STREAM_BOOTSTRAP = 4 << 16 };
 
 /* Phases of a fit, in order, with their rough share of its time. */
 enum phase { PHASE_RIDGE, PHASE_GROUPS, PHASE_PERMUTATION, PHASE_MIXTURE, PHASE_ACCURACY };
