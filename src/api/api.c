@@ -11,6 +11,7 @@
 #include "api/http.h"
 #include "api/openapi.h"
 #include "api/projects.h"
+#include "api/published.h"
 #include "api/send.h"
 #include "api/upkeep.h"
 #include "base/clock.h"
@@ -65,8 +66,9 @@ static int make_memory(struct api *api, struct err *err)
 {
     api->tokens = tokens_new(api->config->rate_limit_per_minute);
     api->projects = projects_new();
+    api->published = published_new();
     api->web_dir = find_web_dir(api->config);
-    if (!api->tokens || !api->projects)
+    if (!api->tokens || !api->projects || !api->published)
         return err_memory(err);
     return make_openapi(api, err) < 0 ? -1 : make_timeout_answer(api, err);
 }
@@ -170,6 +172,7 @@ void api_stop(struct api *api, int seconds)
     ingest_free(api->ingest);
     pool_free(api->pool);
     projects_free(api->projects);
+    published_free(api->published);
     tokens_free(api->tokens);
     document_drop(api->openapi);
     buf_free(&api->timeout_answer);

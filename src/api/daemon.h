@@ -19,6 +19,7 @@ struct pool;
 struct ingest;
 struct tokens;
 struct projects;
+struct published;
 struct followers;
 struct upkeep;
 
@@ -34,6 +35,7 @@ struct api {
     struct ingest *ingest;
     struct tokens *tokens;
     struct projects *projects;
+    struct published *published;
     struct followers *followers;
     struct upkeep *upkeep;
     struct document *openapi;

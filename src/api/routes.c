@@ -130,6 +130,14 @@ const struct route routes[] = {
      .summary = "How each group fares; made to be polled.", ANSWERS({200, "WinRates", "The document."}),
      .from_memory = win_rates_from_memory, .handle = on_win_rates_get},
 
+    {"POST", PROJECT "/select", "selectResponse", ROLE_VIEWER, .body = &select_body_shape,
+     .summary = "Choose among given responses by what the groups of the published fit think of them.",
+     .example = "{\"prompt\":\"Why is the sky blue?\",\"responses\":[\"Because of scattering.\",\"It reflects the "
+                "sea.\"],\"objective\":\"maxmin\",\"beta\":0.5,\"seed\":7}",
+     ANSWERS({200, "Selection", "The choice."},
+             {409, "Problem", "No fit is published, or none of its groups is large enough."}),
+     .handle = on_select_post},
+
     {"POST", PROJECT "/jobs", "createJob", ROLE_OPERATOR, ROUTE_TRACED, .body = &job_body_shape,
      .summary = "Have work done.", .example = "{\"kind\":\"fit\",\"options\":{\"k_max\":6}}",
      ANSWERS({202, "Job", "It is queued."}, {200, "Job", "The same inputs have a job."}), .handle = on_jobs_post},

@@ -64,6 +64,13 @@ const struct schema schemas[] = {
      "reason string?; comparisons integer; annotators integer; unassigned? integer; interval? string; missing? object; "
      "job? object?; groups [WinRateGroup]; accuracy? Accuracy; policies [string]; policies_left_out? integer; "
      "win_rates [Meeting]; worst_off [WorstOff]"},
+    {"Scored", "A candidate: its anchored scores by ordinal of the group, that of the single reward, its probability.",
+     "scores [number]; single number; probability? number"},
+    {"SelectionGroup", "A group: its score at the choice; with beta also its mean score and its weight.",
+     "id uuid; ordinal integer; takes_part boolean; score number; expected? number; weight? number"},
+    {"Selection", "The choice among candidates (0 is the first), and what every group thinks of each.",
+     "fit uuid; objective string; anchor centred|win; beta number; choice integer; worst_off uuid?; "
+     "candidates [Scored]; groups [SelectionGroup]; gap? number"},
     {"Attempt", "A start of a job and how it ended.",
      "attempt integer; worker string; started_at time; ended_at time?; reason string?"},
     {"Job", "Work for a worker.",

@@ -9,6 +9,7 @@
 #include "api/auth.h"
 #include "api/follow.h"
 #include "api/projects.h"
+#include "api/published.h"
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
@@ -45,6 +46,13 @@ static void count_job(const char *payload)
     metric_add(METRIC_JOBS_FAILED, state && strcmp(state + 1, "failed") == 0);
 }
 
+/* What was read of the published fit of one project, or of all, is no longer true. */
+static void forget_fit(struct api *api, const struct uuid *project)
+{
+    projects_drop_win_rates(api->projects, project);
+    published_forget(api->published, project);
+}
+
 static void hear(const char *channel, const char *payload, void *context)
 {
     struct heard *h = context;
@@ -52,7 +60,7 @@ static void hear(const char *channel, const char *payload, void *context)
     if (strcmp(channel, "egalign_token") == 0)
         h->tokens = true;
     else if (strcmp(channel, "egalign_fit") == 0)
-        projects_drop_win_rates(h->api->projects, uuid_parse(str_of(payload), &project) ? &project : NULL);
+        forget_fit(h->api, uuid_parse(str_of(payload), &project) ? &project : NULL);
     else if (strcmp(channel, "egalign_job") == 0) {
         count_job(payload);
         follow_wake(h->api->followers);
@@ -80,7 +88,7 @@ static void wait_for(struct upkeep *u, int fd, int ms)
 static int read_all(struct upkeep *u, struct err *err)
 {
     pool_retry_now(u->api->pool);
-    projects_drop_win_rates(u->api->projects, NULL);
+    forget_fit(u->api, NULL);
     follow_wake(u->api->followers);
     return tokens_reload(u->api->tokens, u->api->pool, err);
 }

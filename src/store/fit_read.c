@@ -82,6 +82,34 @@ int membership_list(struct pool *pool, const struct uuid *project, const struct 
     return listing(pool, QUERY_membership_list, project, page, out, err);
 }
 
+int fit_published(struct pool *pool, const struct uuid *project, struct fit_published *ret, struct err *err)
+{
+    struct pg_params p = {0};
+    struct pg_result *r = NULL;
+    pg_param_uuid(&p, project);
+    int status = pool_query(pool, QUERY_fit_published, &p, &r, err);
+    int groups = status == 0 ? pg_rows(r) : 0;
+    struct str model = groups > 0 ? pg_text(r, 0, 1) : (struct str){0};
+    if (status == 0 && !model.ptr)
+        status = err_set(err, ERR_NOT_READY, "no fit has been published yet");
+    if (status == 0 && groups > FIT_PUBLISHED_GROUPS)
+        status = err_set(err, ERR_INTERNAL, "the fit has %d groups", groups);
+    if (status == 0) {
+        ret->fit = pg_uuid(r, 0, 0);
+        ret->groups = groups;
+        buf_add(&ret->model, model.ptr, model.len);
+        status = ret->model.failed ? err_memory(err) : 0;
+    }
+    for (int u = 0; u < groups && status == 0; u++) {
+        ret->group[u] = pg_uuid(r, u, 2);
+        ret->weight[u] = pg_double(r, u, 3);
+        ret->size[u] = pg_double(r, u, 4);
+    }
+    pg_result_free(r);
+    pg_params_free(&p);
+    return status;
+}
+
 int win_rates_get(struct pool *pool, const struct uuid *project, struct buf *body, struct buf *etag, struct err *err)
 {
     struct pg_params p = {0};

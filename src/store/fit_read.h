@@ -35,6 +35,21 @@ int group_rename(struct pool *pool, const struct uuid *project, const struct uui
 int membership_list(struct pool *pool, const struct uuid *project, const struct page *page, struct buf *out,
                     struct err *err);
 
+/* What scoring with a published fit needs. */
+enum { FIT_PUBLISHED_GROUPS = 16 };
+
+struct fit_published {
+    struct uuid fit;
+    struct buf model; /* the bytes that scorer_open reads; the caller's */
+    int groups;
+    struct uuid group[FIT_PUBLISHED_GROUPS]; /* lineages, by ordinal */
+    double weight[FIT_PUBLISHED_GROUPS];     /* shares of the population */
+    double size[FIT_PUBLISHED_GROUPS];       /* expected numbers of annotators */
+};
+
+/* ERR_NOT_READY when no fit is published. *ret is to be zeroed; buf_free(&ret->model) also after a failure. */
+int fit_published(struct pool *pool, const struct uuid *project, struct fit_published *ret, struct err *err);
+
 /* The win-rates document as it is served, and its strong ETag with quotes. Before any fit it is the document of state
  * `insufficient_data`, which tells what there is and what is missing. Both are appended. */
 int win_rates_get(struct pool *pool, const struct uuid *project, struct buf *body, struct buf *etag, struct err *err);

@@ -3,7 +3,7 @@ import subprocess
 
 import pytest
 
-from service import Service
+from service import Service, problem
 from test_contract import COMPARISONS, FITS, JOBS, PROJECT
 from tokens import token_of
 
@@ -83,3 +83,45 @@ def test_win_rates_come_from_memory_and_change_with_the_fit(fitted):
     assert back.status_code == 200 and back.json()["is_published"]
     again = fitted.get(PROJECT + "/win-rates", project="demo", headers={"If-None-Match": changed.headers["ETag"]})
     assert again.status_code == 200 and again.json()["fit_id"] == fitted.first
+
+
+def test_a_response_is_selected(fitted):
+    """Scores anchored among the candidates, every objective, the same choice for the same request."""
+    select = PROJECT + "/select"
+    ask = {"prompt": "Why is the sky blue?", "responses": ["Scattering.", "Because short waves of light are scattered more "
+           "than long ones by the molecules of the air, in every direction.", "It reflects the sea, which is blue."]}
+    groups = fitted.get(GROUPS, project="demo").json()
+    chosen = fitted.post(select, ask, project="demo").json()
+    assert chosen["objective"] == "maxmin" and chosen["fit"] == groups["fit"]
+    assert [g["id"] for g in chosen["groups"]] == [g["id"] for g in groups["items"]]
+    rows = [c["scores"] for c in chosen["candidates"]]
+    assert len(rows) == 3 and all(abs(sum(column)) < 1e-9 for column in zip(*rows))  # centred
+    assert min(rows[chosen["choice"]]) == max(map(min, rows))
+    assert [g["score"] for g in chosen["groups"]] == rows[chosen["choice"]]
+    for objective in ("single", "average", "nash", "alpha", "maxmin_argmin", "min_per_sample", "regret", "maxmin"):
+        drawn = fitted.post(select, {**ask, "objective": objective, "anchor": "win", "beta": 0.1, "seed": 4}, project="demo")
+        assert abs(sum(c["probability"] for c in drawn.json()["candidates"]) - 1) < 1e-9 and drawn.json()["gap"] < 1e-6
+        again = fitted.post(select, {**ask, "objective": objective, "anchor": "win", "beta": 0.1, "seed": 4}, project="demo")
+        assert again.json() == drawn.json()
+    chat = {**ask, "prompt": [{"role": "user", "content": ask["prompt"]}]}
+    assert fitted.post(select, chat, project="demo").json() == chosen
+
+
+def test_a_selection_is_refused_with_its_reason(fitted):
+    select = PROJECT + "/select"
+    ask = {"prompt": "Why?", "responses": ["So.", "Thus."]}
+    problem(fitted.post(select, {**ask, "responses": ["So."]}, project="demo"), 422, "invalid_value", "/responses")
+    problem(fitted.post(select, {**ask, "objective": "most"}, project="demo"), 422, "invalid_value", "/objective")
+    problem(fitted.post(select, {**ask, "beta": 0.0001}, project="demo"), 422, "invalid_value", "/beta")
+    problem(fitted.post(select, {**ask, "min_group_size": 100000}, project="demo"), 409, "insufficient_data")
+    fitted.post("/v1/projects", {"name": "unfitted"})
+    problem(fitted.post(select, ask, project="unfitted"), 409, "not_ready")
+
+
+def test_a_selection_follows_the_published_fit(fitted):
+    select = PROJECT + "/select"
+    ask = {"prompt": "Why?", "responses": ["So.", "Thus."]}
+    before = fitted.post(select, ask, project="demo").json()["fit"]
+    third = fitted.fit(seed=6)
+    assert third != before
+    fitted.daemon.wait(lambda: fitted.post(select, ask, project="demo").json()["fit"] == third, "the new fit")

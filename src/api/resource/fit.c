@@ -1,6 +1,7 @@
 #include "store/fit.h"
 
 #include "api/projects.h"
+#include "api/published.h"
 #include "api/resource/resource.h"
 #include "formats/fit_options.h"
 #include "store/fit_read.h"
@@ -68,7 +69,9 @@ int on_fit_publish(struct request *r, struct err *err)
     if (request_uuid(r, "fit", &fit, err) < 0)
         return -1;
     int status = fit_publish(r->api->pool, &r->project, &fit, &body, err);
-    if (status == 0)
+    if (status == 0) {
         projects_drop_win_rates(r->api->projects, &r->project);
+        published_forget(r->api->published, &r->project);
+    }
     return answer_json(r, status, 200, &body);
 }

@@ -47,6 +47,10 @@ int on_group_get(struct request *r, struct err *err);
 int on_group_patch(struct request *r, struct err *err);
 int on_memberships_get(struct request *r, struct err *err);
 
+/* Choosing among given responses under the published fit. */
+extern const struct json_shape select_body_shape;
+int on_select_post(struct request *r, struct err *err);
+
 /* Win rates: answered from memory (true), or, when they are not there yet, by the handler. */
 bool win_rates_from_memory(struct request *r);
 int on_win_rates_get(struct request *r, struct err *err);

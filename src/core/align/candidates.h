@@ -17,9 +17,9 @@ struct candidates {
     double *reward;          /* [start[prompts]][K + 1] */
 };
 
-/* Anchors in place, centred: each column less its mean under the reference, for each prompt, over its standard deviation
- * within prompts (the root of the mean over prompts of the variance under the reference). A column that does not vary
- * becomes 0. Scaling a group's reward, or shifting it by any amount a prompt, changes nothing. */
+/* Anchors in place, centred: each column less its mean under the reference, for each prompt, over its standard
+ * deviation within prompts (the root of the mean over prompts of the variance under the reference). A column that does
+ * not vary becomes 0. Scaling a group's reward, or shifting it by any amount a prompt, changes nothing. */
 void candidates_anchor_centred(struct candidates *c);
 
 /* Anchors in place as a probability: r_u(y) <- sum over y' of pi_ref(y') sigma(r_u(y) - r_u(y')), in (0, 1). `scratch`

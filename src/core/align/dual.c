@@ -165,8 +165,8 @@ static double longest(int m, const double *x, const double *dx)
     return step;
 }
 
-/* Backtracks along dw until the barrier function falls enough, or the gap, which is known to more digits, does; false when
- * neither can, for want of digits. */
+/* Backtracks along dw until the barrier function falls enough, or the gap, which is known to more digits, does; false
+ * when neither can, for want of digits. */
 static bool descend(struct dual *d, struct point *p, double mu, const double *dw)
 {
     int m = d->parts;
@@ -234,9 +234,9 @@ static double welfare_at(struct dual *d, const double *w, double *utility)
     return objective_welfare(d->o, utility);
 }
 
-/* From w towards t, the weights that the utilities at w ask for: along it W rises at the rate (t - w)' C (t - w) / beta,
- * C the covariance of the rewards, so it can be stepped on until t is reached. W is concave in the policy: no policy is
- * better by more than |grad W| (g(t) - t' F). */
+/* From w towards t, the weights that the utilities at w ask for: along it W rises at the rate (t - w)' C (t - w) /
+ * beta, C the covariance of the rewards, so it can be stepped on until t is reached. W is concave in the policy: no
+ * policy is better by more than |grad W| (g(t) - t' F). */
 static void solve_fair(struct dual *d, double tolerance, struct dual_solution *ret)
 {
     int k = d->c->groups;

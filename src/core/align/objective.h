@@ -12,7 +12,7 @@
  *                   1 is nash, large is maxmin
  *   maxmin          exponentiated gradient: w_u <- w_u exp(-step F_u), floored (Shalev-Shwartz 2012, section 2.6; group
  *                   weights as in Sagawa et al. 2020, arXiv 1911.08731). The default
- *   maxmin_argmin   all weight on argmin_u F_u, chosen again at each update (MaxMin-RLHF, arXiv 2402.08925, Algorithm 1)
+ *   maxmin_argmin   all weight on argmin_u F_u, chosen again at each update (arXiv 2402.08925, Algorithm 1)
  *   min_per_sample  the reward of an episode is min_u r_u of that episode: stricter, E min <= min E
  *   regret          as maxmin with F_u - F_u*, where F_u* is the utility of u under the best policy for u alone
  *
@@ -20,9 +20,9 @@
  * over what a group has when nothing is agreed on (by default one reference s.d. below the reference policy, whose
  * utility is 0). Below `margin` the welfare goes on as its tangent: it stays concave and its weights finite.
  *
- * It refuses to know the policy, texts, groups too small to be spoken for (they take no part in a minimum) and the clock.
- * The options belong to the caller; the state is plain data, without pointers, to be copied, stored and put back as it
- * is. Pure functions; any thread. */
+ * It refuses to know the policy, texts, groups too small to be spoken for (they take no part in a minimum) and the
+ * clock. The options belong to the caller; the state is plain data, without pointers, to be copied, stored and put back
+ * as it is. Pure functions; any thread. */
 #ifndef EGALIGN_CORE_ALIGN_OBJECTIVE_H
 #define EGALIGN_CORE_ALIGN_OBJECTIVE_H
 
@@ -50,7 +50,7 @@ struct objective_options {
     int groups;                        /* K, 1 .. OBJECTIVE_GROUPS_MAX */
     double alpha;                      /* 0 .. 100; for alpha */
     double step;                       /* of the exponentiated gradient, per unit of utility; 1e-6 .. 100 */
-    double ema;                        /* share of the former mean that stays at an update, 0 .. 0.999; 0: no smoothing */
+    double ema;                        /* share of the former mean that stays at an update, 0 .. 0.999 */
     double floor;                      /* least weight of a group in maxmin and regret; 0 .. 1 / K, exclusive */
     double disagreement;               /* for nash and alpha, in anchored units; -1000 .. 1000 */
     double margin;                     /* v_u below which the welfare is its tangent, 1e-6 .. 1000 */
@@ -82,8 +82,8 @@ extern const char *const objective_names[];
 const char *objective_name(enum objective_mode mode);
 int objective_of(const char *name); /* enum objective_mode, or -1 */
 
-/* Defaults for K = groups equal groups that all take part: step 0.5, ema 0.5 (0 for maxmin_argmin, as the paper has it),
- * floor 0.01, alpha 2, disagreement -1, margin 0.05. */
+/* Defaults for K = groups equal groups that all take part: step 0.5, ema 0.5 (0 for maxmin_argmin, as the paper has
+ * it), floor 0.01, alpha 2, disagreement -1, margin 0.05. */
 void objective_options_default(enum objective_mode mode, int groups, struct objective_options *ret);
 
 /* ERR_INVALID_VALUE with a pointer to the member, such as "/floor" or "/eta/2", when one is out of range;
@@ -112,8 +112,9 @@ int objective_update_exact(const struct objective_options *o, struct objective_s
 void objective_rewards(const struct objective_options *o, const struct objective_state *s, int n, const double *scores,
                        double *ret);
 
-/* The welfare of utilities[K] that the mode maximises: average, nash, alpha, or the least utility (regret: surplus) over
- * the groups that take part. Of the exact utilities of one policy, eta scaled to sum 1. For single there is none: NAN. */
+/* The welfare of utilities[K] that the mode maximises: average, nash, alpha, or the least utility (regret: surplus)
+ * over the groups that take part. Of the exact utilities of one policy, eta scaled to sum 1. For single there is none:
+ * NAN. */
 double objective_welfare(const struct objective_options *o, const double *utilities);
 
 /* For average, nash and alpha: ret[K] = the gradient of the welfare, scaled to sum 1: the weights. Returns what it was
