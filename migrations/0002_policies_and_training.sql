@@ -90,13 +90,13 @@ CREATE TABLE job_sample (
     figures jsonb NOT NULL DEFAULT '{}' CHECK (jsonb_typeof(figures) = 'object'),
     PRIMARY KEY (job_id, step, line)
 );
-COMMENT ON TABLE job_sample IS 'Completions that a training job shows now and then, so that people can read where it goes.';
+COMMENT ON TABLE job_sample IS 'Completions of a job: all of a complete job, and those that a training job shows now and then, so that people can read where it goes.';
 COMMENT ON COLUMN job_sample.job_id IS 'The job.';
-COMMENT ON COLUMN job_sample.step IS 'Step or update that they were sampled at.';
+COMMENT ON COLUMN job_sample.step IS 'Step or update that they were sampled at; of a complete job the prompt, from 0.';
 COMMENT ON COLUMN job_sample.line IS '0, 1, 2 ... within the step.';
-COMMENT ON COLUMN job_sample.prompt IS 'The prompt.';
+COMMENT ON COLUMN job_sample.prompt IS 'The prompt as the model got it, without its template.';
 COMMENT ON COLUMN job_sample.response IS 'The completion.';
-COMMENT ON COLUMN job_sample.figures IS 'Its scores by name.';
+COMMENT ON COLUMN job_sample.figures IS 'Its scores by name; of a complete job how it was sampled, and as which response it is stored.';
 
 CREATE TABLE response_features (
     encoder bytea NOT NULL CHECK (length(encoder) = 32),

@@ -2,8 +2,10 @@
 #include "api/route.h"
 
 #include "api/resource/resource.h"
+#include "formats/complete_options.h"
 #include "formats/fit_options.h"
 #include "formats/record.h"
+#include "formats/register_options.h"
 #include "store/page.h"
 
 #define PAGE_PARAMETERS                                                                                                \
@@ -166,6 +168,29 @@ const struct route routes[] = {
      ANSWERS({200, "text/event-stream", "Events `log`, `metrics` and `state`, their data as in the pages and the job."},
              {204, "", "The job has ended and nothing follows the Last-Event-ID."}),
      .handle = on_job_events},
+
+    {"POST", PROJECT "/policies", "createPolicy", ROLE_ADMIN, ROUTE_TRACED, .body = &register_options_shape,
+     .summary = "Register a checkpoint directory as a policy; a job reads and checks it.",
+     .example = "{\"name\":\"gpt2-sft\",\"folder\":\"/var/lib/egalign/models/imported/gpt2-sft\"}",
+     ANSWERS({202, "Policy", "A job will make it ready."}, {200, "Policy", "The same was asked for before."},
+             {409, "Problem", "The name is taken; names are not given again."}),
+     .handle = on_policies_post},
+    {"GET", PROJECT "/policies", "listPolicies", ROLE_VIEWER, .query = page_query,
+     .summary = "Policies, newest first; deleted ones too.", ANSWERS({200, "PolicyPage", "A page."}),
+     .handle = on_policies_get},
+    {"GET", PROJECT "/policies/{policy}", "getPolicy", ROLE_VIEWER, .summary = "A policy, by name or id.",
+     ANSWERS({200, "Policy", "The policy."}), .handle = on_policy_get},
+    {"DELETE", PROJECT "/policies/{policy}", "deletePolicy", ROLE_ADMIN,
+     .summary = "Delete a policy; its responses keep its name. Files go only if a job of the service made them.",
+     ANSWERS({204, "", "It is deleted."}, {409, "Problem", "Something uses it; the detail says what."}),
+     .handle = on_policy_delete},
+    {"POST", PROJECT "/policies/{policy}/completions", "createCompletions", ROLE_OPERATOR, ROUTE_TRACED,
+     .body = &complete_body_shape,
+     .summary = "Have responses sampled from a policy and stored as candidates of items.",
+     .example = "{\"prompts\":[\"Why is the sky blue?\"],\"samples\":4,\"max_tokens\":128,\"temperature\":0.8}",
+     ANSWERS({202, "Job", "It is queued; the items have the responses when it is done."},
+             {409, "Problem", "The policy is not ready, or was deleted."}),
+     .handle = on_completions_post},
 
     {"POST", "/v1/tokens", "createToken", ROLE_ADMIN, .body = &token_body_shape,
      .summary = "Make a token; it is shown this once.",

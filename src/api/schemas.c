@@ -79,6 +79,11 @@ const struct schema schemas[] = {
      "error object?; cancel_requested boolean; created_at time; started_at time?; finished_at time?; "
      "attempts? [Attempt]"},
     PAGE_OF("JobPage", "Job"),
+    {"Policy", "A language model: a checkpoint directory, where it comes from and how it was made.",
+     "id uuid; name string; state making|ready|failed|deleted; parent uuid?; job uuid; folder string?; recipe object; "
+     "digest string?; family string?; parameters integer?; bytes integer?; created_at time; ready_at time?; "
+     "deleted_at time?"},
+    PAGE_OF("PolicyPage", "Policy"),
     {"LogLine", "What a job said.", "line integer; at time; level info|warning|error; message string"},
     {"Metric", "The figures of a step of a training job.", "step integer; at time; figures object"},
     PAGE_OF("MetricPage", "Metric"),

@@ -99,3 +99,23 @@ int item_list(struct pool *pool, const struct uuid *project, const struct page *
     pg_params_free(&p);
     return status;
 }
+
+int item_absent(struct pool *pool, const struct uuid *project, const struct uuid *items, const bool *looked_for,
+                size_t count, size_t *ret_place, struct err *err)
+{
+    struct pg_params p = {0};
+    struct pg_array ids = {0};
+    struct pg_result *r = NULL;
+    pg_array_start(&ids, PG_UUID);
+    for (size_t i = 0; i < count; i++)
+        pg_array_uuid(&ids, looked_for[i] ? &items[i] : NULL);
+    pg_param_uuid(&p, project);
+    pg_param_array(&p, &ids);
+    int absent = pool_query(pool, QUERY_item_absent, &p, &r, err) < 0 ? -1 : pg_rows(r);
+    if (absent > 0)
+        *ret_place = (size_t)pg_int(r, 0, 0);
+    pg_result_free(r);
+    pg_params_free(&p);
+    buf_free(&ids.bytes);
+    return absent;
+}

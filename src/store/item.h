@@ -26,4 +26,9 @@ int item_create(struct pool *pool, const struct uuid *project, struct str prompt
 int item_get(struct pool *pool, const struct uuid *project, const struct uuid *item, struct buf *out, struct err *err);
 int item_list(struct pool *pool, const struct uuid *project, const struct page *page, struct buf *out, struct err *err);
 
+/* Looks for the first of `count` items that is not in the project, among those with `looked_for`: 1 and its place, 0
+ * when all are there. */
+int item_absent(struct pool *pool, const struct uuid *project, const struct uuid *items, const bool *looked_for,
+                size_t count, size_t *ret_place, struct err *err);
+
 #endif

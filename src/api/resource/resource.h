@@ -75,6 +75,12 @@ int on_job_log(struct request *r, struct err *err);
 int on_job_metrics(struct request *r, struct err *err);
 int on_job_samples(struct request *r, struct err *err);
 int on_job_events(struct request *r, struct err *err);
+/* Policies: register one (by name of its folder), list, get one, delete it, have responses sampled from it. */
+int on_policies_post(struct request *r, struct err *err);
+int on_policies_get(struct request *r, struct err *err);
+int on_policy_get(struct request *r, struct err *err);
+int on_policy_delete(struct request *r, struct err *err);
+int on_completions_post(struct request *r, struct err *err);
 
 /* Tokens: make one, list, revoke. */
 extern const struct json_shape token_body_shape;

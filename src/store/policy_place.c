@@ -1,0 +1,118 @@
+#include "store/policy_place.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+static int refuse(struct err *err, const char *pointer, const char *folder, const char *why)
+{
+    return err_at(err, ERR_INVALID_VALUE, pointer, "%.200s: %s", folder, why);
+}
+
+static bool lies_in(const char *path, const char *root)
+{
+    size_t n = strlen(root);
+    return strncmp(path, root, n) == 0 && (path[n] == '/' || path[n] == '\0');
+}
+
+/* Whether the real path lies in the folder `root`[0 .. length), links followed there too. */
+static bool lies_in_real(const char *path, const char *root, size_t length)
+{
+    char name[PATH_MAX], real[PATH_MAX];
+    if (length == 0 || length >= sizeof name || root[0] != '/')
+        return false;
+    memcpy(name, root, length);
+    name[length] = '\0';
+    return realpath(name, real) && strcmp(real, "/") != 0 && lies_in(path, real);
+}
+
+static bool allowed(const char *model_folder, const char *policy_folders, const char *path)
+{
+    if (lies_in_real(path, model_folder, strlen(model_folder)))
+        return true;
+    for (const char *at = policy_folders; *at;) {
+        size_t length = strcspn(at, ":");
+        if (lies_in_real(path, at, length))
+            return true;
+        at += length + (at[length] == ':');
+    }
+    return false;
+}
+
+/* Whether the service itself keeps it. */
+static bool own(const char *model_folder, const char *path)
+{
+    static const char *const parts[] = {"policies", "jobs"};
+    char part[PATH_MAX];
+    for (size_t i = 0; i < sizeof parts / sizeof parts[0]; i++) {
+        int n = snprintf(part, sizeof part, "%s/%s", model_folder, parts[i]);
+        if (n < (int)sizeof part && lies_in_real(path, part, (size_t)n))
+            return true;
+    }
+    return false;
+}
+
+static int check_files(const char *model_folder, const char *policy_folders, const char *folder, const char *pointer,
+                       struct err *err)
+{
+    char name[PATH_MAX], real[PATH_MAX];
+    int result = 0;
+    DIR *files = opendir(folder);
+    if (!files)
+        return refuse(err, pointer, folder, strerror(errno));
+    for (struct dirent *file; result == 0 && (file = readdir(files)) != NULL;) {
+        if (strcmp(file->d_name, "..") == 0)
+            continue;
+        snprintf(name, sizeof name, "%s/%s", folder, file->d_name);
+        if (!realpath(name, real))
+            result = refuse(err, pointer, name, "a link that leads nowhere");
+        else if (!allowed(model_folder, policy_folders, real))
+            result = refuse(err, pointer, name, "a link that leads out of the folders where policies may lie");
+    }
+    closedir(files);
+    return result;
+}
+
+static int check_config(const char *folder, const char *pointer, struct err *err)
+{
+    char name[PATH_MAX + 16];
+    struct stat status;
+    snprintf(name, sizeof name, "%s/config.json", folder);
+    if (stat(name, &status) < 0 || !S_ISREG(status.st_mode))
+        return refuse(err, pointer, folder, "there is no config.json in it, so it is no Hugging Face model directory");
+    return 0;
+}
+
+int policy_place_check(const char *model_folder, const char *policy_folders, const char *folder, const char *pointer,
+                       char ret[PLACE_PATH], struct err *err)
+{
+    char real[PATH_MAX];
+    struct stat status;
+    if (folder[0] != '/')
+        return refuse(err, pointer, folder, "the path must be absolute");
+    if (!realpath(folder, real) || stat(real, &status) < 0)
+        return refuse(err, pointer, folder, strerror(errno));
+    if (!allowed(model_folder, policy_folders, real))
+        return refuse(err, pointer, folder, "it lies neither in model_folder nor in one of policy_folders");
+    if (own(model_folder, real))
+        return refuse(err, pointer, folder, "the service keeps policies and jobs of its own there; copy it elsewhere");
+    if (!S_ISDIR(status.st_mode))
+        return refuse(err, pointer, folder, "it is no folder");
+    if (strlen(real) >= PLACE_PATH)
+        return refuse(err, pointer, folder, "the path is too long");
+    if (check_config(real, pointer, err) < 0 || check_files(model_folder, policy_folders, real, pointer, err) < 0)
+        return -1;
+    strcpy(ret, real);
+    return 0;
+}
+
+int policy_place_own(const char *model_folder, const struct uuid *policy, char ret[PLACE_PATH], struct err *err)
+{
+    char text[UUID_TEXT_SIZE], name[UUID_TEXT_SIZE + 16];
+    snprintf(name, sizeof name, "policies/%s", uuid_format(policy, text));
+    return place_file(model_folder, name, ret, err);
+}
