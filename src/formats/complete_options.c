@@ -36,7 +36,7 @@ static const struct json_field fields[] = {
     [COMPLETE_TOP_K] = JSON_FIELD(INT, struct complete_options, top_k, "top_k", .least = 0, .most = VOCABULARY_MOST,
                                   .about = "Only of the so many most likely tokens; 0, or absent, of all."),
     [COMPLETE_TOP_P] = JSON_FIELD(REAL, struct complete_options, top_p, "top_p", .low = 1e-6, .high = 1,
-                                  .about = "Only of the most likely tokens that reach this probability; 1 when absent."),
+                                  .about = "Only of the most likely tokens that reach this probability; 1 if absent."),
     [COMPLETE_SEED] = JSON_FIELD(INT, struct complete_options, seed, "seed", .least = 0, .most = INT64_MAX,
                                  .about = "A sample depends on the seed, its prompt and its number only; a new one is "
                                           "drawn, and kept in the job, when absent.",

@@ -1,7 +1,7 @@
 /* complete_options: the options of a complete job, which samples responses of a policy.
  *
- * One table for the body of POST .../policies/{policy}/completions, where the policy is in the path, and for the options
- * of the job, where it is a member. It refuses to know what a prompt means: texts become items, ids name them.
+ * One table for the body of POST .../policies/{policy}/completions, where the policy is in the path, and for the
+ * options of the job, where it is a member. It refuses to know what a prompt means: texts become items, ids name them.
  *
  * Owned by the caller; texts are views. */
 #ifndef EGALIGN_FORMATS_COMPLETE_OPTIONS_H

@@ -188,7 +188,7 @@ static int store_order(struct pg *pg, const struct uuid *project, const struct p
     if (result == 0)
         return 0;
     if (e.code == ERR_CONFLICT)
-        return err_set(err, ERR_CONFLICT, "the name %.*s is taken by a policy of this project; names are not given again",
+        return err_set(err, ERR_CONFLICT, "the name %.*s is or was that of a policy of this project",
                        (int)order->makes.len, order->makes.ptr);
     if (err)
         *err = e;

@@ -122,7 +122,7 @@ def test_queries(shared, project, query):
 
 
 LISTS = ["/v1/projects", ITEMS, PROJECT + "/annotators", COMPARISONS, FITS, PROJECT + "/memberships", PROJECT + "/jobs",
-         "/v1/tokens"]
+         PROJECT + "/policies", "/v1/tokens"]
 
 
 @pytest.mark.parametrize("path", LISTS)
@@ -144,8 +144,8 @@ def test_every_body_is_read_strictly(shared, project):
     for method, path, operation in shared.operations():
         if "requestBody" not in operation:
             continue
-        names = {name: project if name == "project" else str(uuid.uuid4()) for name in ("project", "comparison", "group")
-                 if "{%s}" % name in path}
+        names = {p["name"]: project if p["name"] == "project" else str(uuid.uuid4()) for p in operation["parameters"]
+                 if p["in"] == "path"}
         for status, code, body in mutations(operation):
             reply = shared.call(method, path, body, **names)
             assert reply.status_code in (400, status) and reply.json()["code"] in (code, "invalid_json", "unknown_member"), reply.text

@@ -9,7 +9,8 @@ from daemon import new_token
 from service import Service, problem
 from test_authorisation import attempt, secured
 
-NEEDED = {"test_authorisation.py", "test_bad_input.py", "test_contract.py", "test_pages.py", "test_published.py", "test_series.py",
+NEEDED = {"test_authorisation.py", "test_bad_input.py", "test_contract.py", "test_pages.py", "test_policies.py",
+          "test_published.py", "test_series.py",
           "test_stream.py"}
 
 

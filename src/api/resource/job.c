@@ -5,12 +5,17 @@
 
 #include "api/follow.h"
 #include "api/resource/resource.h"
+#include "formats/complete_options.h"
 #include "formats/fit_options.h"
+#include "formats/register_options.h"
 
 /* ---- asking for one ---- */
 
 /* The one list of kinds: KIND(name, shape of its options, who asks for it). The names are those of enum job_kind. */
-#define KINDS(KIND) KIND(fit, fit_settings_shape, ask_for_fit)
+#define KINDS(KIND)                                                                                                    \
+    KIND(fit, fit_settings_shape, ask_for_fit)                                                                         \
+    KIND(register, register_options_shape, ask_for_register)                                                           \
+    KIND(complete, complete_options_shape, ask_for_complete)
 
 #define NAME(name, shape, ask) #name,
 static const char *const kinds[] = {KINDS(NAME) NULL};

@@ -59,7 +59,7 @@ int on_win_rates_get(struct request *r, struct err *err);
  * below `pointer`. *ret_created: false when the same was there already. */
 typedef int ask_for_job(struct request *r, void *options, const char *pointer, struct uuid *ret_job, bool *ret_created,
                         struct err *err);
-ask_for_job ask_for_fit;
+ask_for_job ask_for_fit, ask_for_register, ask_for_complete;
 
 /* Jobs: ask for one, list, get one, cancel, start again, read or follow its log. */
 extern const struct json_shape job_body_shape;
@@ -75,6 +75,7 @@ int on_job_log(struct request *r, struct err *err);
 int on_job_metrics(struct request *r, struct err *err);
 int on_job_samples(struct request *r, struct err *err);
 int on_job_events(struct request *r, struct err *err);
+
 /* Policies: register one (by name of its folder), list, get one, delete it, have responses sampled from it. */
 int on_policies_post(struct request *r, struct err *err);
 int on_policies_get(struct request *r, struct err *err);
