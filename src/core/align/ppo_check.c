@@ -1,10 +1,10 @@
 /* What can not be trained, and why. */
-#include <math.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "core/align/ppo_parts.h"
 
-/* A number with its range; `name` is that of the option in JSON. */
+/* A number with its range; `name` is that of the option in JSON, and the pointer of the error. */
 struct bounded {
     const char *name;
     double value, low, high;
@@ -12,9 +12,13 @@ struct bounded {
 
 static int check_all(size_t n, const struct bounded *b, struct err *err)
 {
-    for (size_t i = 0; i < n; i++)
-        if (!(b[i].value >= b[i].low && b[i].value <= b[i].high))
-            return err_set(err, ERR_INVALID_VALUE, "%s is %g, not %g .. %g", b[i].name, b[i].value, b[i].low, b[i].high);
+    char at[64];
+    for (size_t i = 0; i < n; i++) {
+        if (b[i].value >= b[i].low && b[i].value <= b[i].high)
+            continue;
+        snprintf(at, sizeof at, "/%s", b[i].name);
+        return err_at(err, ERR_INVALID_VALUE, at, "%s is %g, not %g .. %g", b[i].name, b[i].value, b[i].low, b[i].high);
+    }
     return 0;
 }
 
@@ -23,7 +27,7 @@ static int check_rollout(const struct ppo_options *o, struct err *err)
     const struct bounded all[] = {
         {"updates", (double)o->updates, 1, 1e9},
         {"episodes", o->episodes, 1, 1 << 20},
-        {"samples", o->samples, 1, o->episodes},
+        {"samples_per_prompt", o->samples, 1, o->episodes},
         {"response_tokens", o->response_tokens, 1, 1 << 20},
         {"temperature", o->temperature, 1e-3, 100},
         {"cut_from", o->cut_from, 0, o->response_tokens},
@@ -33,7 +37,8 @@ static int check_rollout(const struct ppo_options *o, struct err *err)
     if (check_all(sizeof all / sizeof all[0], all, err) < 0)
         return -1;
     if (o->episodes % o->samples != 0)
-        return err_set(err, ERR_INVALID_VALUE, "%d episodes are no multiple of %d samples", o->episodes, o->samples);
+        return err_at(err, ERR_INVALID_VALUE, "/samples_per_prompt", "%d samples a prompt do not divide %d episodes",
+                      o->samples, o->episodes);
     return 0;
 }
 
@@ -63,7 +68,7 @@ static int check_learning(const struct ppo_options *o, struct err *err)
         {"value_coefficient", o->value_coefficient, 0, 1e6},
         {"entropy_coefficient", o->entropy_coefficient, 0, 1e6},
         {"early_stop_kl", o->early_stop_kl, 0, 1e6},
-        {"rate", o->rate, 1e-12, 1},
+        {"learning_rate", o->rate, 1e-12, 1},
         {"adam_beta1", o->beta1, 0, 0.99999},
         {"adam_beta2", o->beta2, 0, 0.9999999},
         {"adam_epsilon", o->epsilon, 1e-12, 1},
@@ -114,9 +119,11 @@ int ppo_check(const struct ppo_inputs *in, const struct ppo_options *o, struct e
     if (check_rollout(o, err) < 0 || check_rewards(o, err) < 0 || check_learning(o, err) < 0)
         return -1;
     if (o->frozen < 0 || o->frozen > in->policy->shape.layers)
-        return err_set(err, ERR_INVALID_VALUE, "%d frozen blocks of %d", o->frozen, in->policy->shape.layers);
+        return err_at(err, ERR_INVALID_VALUE, "/frozen_blocks", "%d frozen blocks of %d", o->frozen,
+                      in->policy->shape.layers);
     if (in->groups < 1 || in->groups > PPO_GROUPS_MAX || in->objective->groups != in->groups)
-        return err_set(err, ERR_INVALID_VALUE, "%d groups, and an objective over %d", in->groups, in->objective->groups);
+        return err_set(err, ERR_INVALID_VALUE, "%d groups, and an objective over %d", in->groups,
+                       in->objective->groups);
     if (objective_check(in->objective, err) < 0 || check_prompts(in, o, err) < 0)
         return -1;
     return check_reference(in, o, err);
