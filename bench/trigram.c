@@ -15,7 +15,7 @@
 #include <string.h>
 
 #include "base/mem.h"
-#include "cli/examples.h"
+#include "formats/examples.h"
 #include "core/align/sft_data.h"
 
 enum { BITS = 21, ORDERS = 3 }; /* of a token in a key */

@@ -8,7 +8,7 @@
 #include "base/json_text.h"
 #include "base/mem.h"
 #include "cli/arguments.h"
-#include "cli/examples.h"
+#include "formats/examples.h"
 #include "cli/language_model.h"
 #include "core/align/sft_data.h"
 #include "core/lm/transformer.h"

@@ -6,7 +6,6 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/clock.h"
@@ -14,6 +13,7 @@
 #include "cli/arguments.h"
 #include "cli/train_setup.h"
 #include "core/lm/checkpoint.h"
+#include "jobs/sft_course.h"
 
 static const char help[] =
     "usage: egalign train sft --data FILE (--init DIR | --new LxD) --out DIR [OPTION...]\n\n"
@@ -47,8 +47,7 @@ static const char help[] =
     "Exit status: 0 done, 1 failed, 2 the command line is not usable, 75 stopped by a signal, with a checkpoint.\n";
 
 enum { STOPPED = 75 /* EX_TEMPFAIL of sysexits.h */ };
-#define CHECKPOINT_NS (INT64_C(300) * 1000000000)
-#define PROGRESS_NS   (INT64_C(500) * 1000000)
+#define PROGRESS_NS (INT64_C(500) * 1000000)
 
 static volatile sig_atomic_t stop_asked;
 
@@ -65,30 +64,28 @@ static void catch_signals(void)
     sigaction(SIGINT, &action, NULL);
 }
 
-/* What the loop remembers between steps. */
-struct course {
-    struct train *train;
-    struct sft *sft;
+/* How the command tells of its course. */
+struct telling {
+    const struct train *train;
     bool terminal;
-    int64_t begin_ns, shown_ns, saved_ns, first; /* `first`: the step it began with */
-    int64_t tokens;
-    double loss; /* running mean */
-    struct sft_step last;
+    int64_t shown_ns;
 };
 
-static void show(struct course *c)
+static int show(const struct sft_course *c, struct err *err)
 {
+    (void)err;
+    struct telling *t = c->context;
     int64_t now = clock_mono_ns();
-    if (!c->terminal || now - c->shown_ns < PROGRESS_NS)
-        return;
-    double seconds = (double)(now - c->begin_ns) * 1e-9, done = (double)(c->last.step - c->first);
-    double left = done > 0 ? seconds / done * (double)(sft_steps(c->sft) - c->last.step) : 0;
+    if (!t->terminal || now - t->shown_ns < PROGRESS_NS)
+        return 0;
+    double left = sft_course_left(c);
     fprintf(stderr, "\r\033[Kstep %" PRId64 " of %" PRId64 "  loss %.3f  %.0f tokens/s  %.0f:%02.0f left", c->last.step,
-            sft_steps(c->sft), c->loss, (double)c->tokens / seconds, floor(left / 60), fmod(left, 60));
-    c->shown_ns = now;
+            sft_steps(c->sft), c->loss, sft_course_speed(c), floor(left / 60), fmod(left, 60));
+    t->shown_ns = now;
+    return 0;
 }
 
-static void report_json(const struct course *c, double held_out, long predictions)
+static void report_json(const struct sft_course *c)
 {
     struct buf out = {0};
     json_open(&out, '{');
@@ -105,11 +102,11 @@ static void report_json(const struct course *c, double held_out, long prediction
     json_key(&out, "grad_norm");
     json_put_real(&out, c->last.norm);
     json_key(&out, "held_out_loss");
-    json_put_real(&out, predictions ? held_out : NAN);
+    json_put_real(&out, c->held_out);
     json_key(&out, "held_out_perplexity");
-    json_put_real(&out, predictions ? exp(held_out) : NAN);
+    json_put_real(&out, exp(c->held_out));
     json_key(&out, "tokens_per_second");
-    json_put_real(&out, (double)c->tokens / ((double)(clock_mono_ns() - c->begin_ns) * 1e-9));
+    json_put_real(&out, sft_course_speed(c));
     json_close(&out, '}');
     printf("%s\n", out.failed ? "{}" : out.data);
     fflush(stdout);
@@ -117,61 +114,27 @@ static void report_json(const struct course *c, double held_out, long prediction
 }
 
 /* Held-out perplexity, as a line on standard output. */
-static int evaluate(struct course *c, struct err *err)
+static int report(const struct sft_course *c, struct err *err)
 {
-    double held_out;
-    long predictions;
-    if (sft_held_out(c->sft, &held_out, &predictions, err) < 0)
-        return -1;
-    if (c->train->json) {
-        report_json(c, held_out, predictions);
+    const struct telling *t = c->context;
+    if (t->train->json) {
+        report_json(c);
         return 0;
     }
-    if (c->terminal)
+    show(c, err);
+    if (t->terminal)
         fprintf(stderr, "\r\033[K");
     printf("step %" PRId64 " of %" PRId64 ": loss %.3f", c->last.step, sft_steps(c->sft), c->loss);
-    if (predictions)
-        printf(", held-out perplexity %.2f on %ld tokens", exp(held_out), predictions);
-    printf(", %.0f tokens/s\n", (double)c->tokens / ((double)(clock_mono_ns() - c->begin_ns) * 1e-9));
+    if (c->predictions)
+        printf(", held-out perplexity %.2f on %ld tokens", exp(c->held_out), c->predictions);
+    printf(", %.0f tokens/s\n", sft_course_speed(c));
     fflush(stdout);
-    return 0;
-}
-
-static int checkpoint_when_due(struct course *c, struct err *err)
-{
-    int64_t every = c->train->checkpoint_every, now = clock_mono_ns();
-    bool due = every > 0 ? c->last.step % every == 0 : now - c->saved_ns >= CHECKPOINT_NS;
-    if (!due && !stop_asked)
-        return 0;
-    c->saved_ns = now;
-    return sft_save(c->sft, c->train->out, err);
-}
-
-/* Steps until the end (0) or a signal (1). */
-static int loop(struct course *c, struct err *err)
-{
-    int64_t steps = sft_steps(c->sft), every = c->train->evaluate_every;
-    if (every == 0)
-        every = steps < 10 ? 1 : steps / 10;
-    while (sft_done(c->sft) < steps) {
-        if (sft_advance(c->sft, &c->last, err) < 0)
-            return -1;
-        c->tokens += c->last.tokens;
-        c->loss = c->last.step == c->first + 1 ? c->last.loss : 0.95 * c->loss + 0.05 * c->last.loss;
-        show(c);
-        if ((c->last.step % every == 0 || c->last.step == steps) && evaluate(c, err) < 0)
-            return -1;
-        if (c->last.step < steps && checkpoint_when_due(c, err) < 0)
-            return -1;
-        if (stop_asked && c->last.step < steps)
-            return 1;
-    }
     return 0;
 }
 
 static int finish(struct train *t, struct err *err)
 {
-    if (checkpoint_save(t->lm.model, t->out, t->init, t->store, err) < 0 || sft_forget(t->out, err) < 0)
+    if (checkpoint_save(t->lm.model, t->out, t->start.init, t->store, err) < 0 || sft_forget(t->out, err) < 0)
         return -1;
     if (!t->json)
         printf("%s holds the model\n", t->out);
@@ -180,19 +143,23 @@ static int finish(struct train *t, struct err *err)
 
 static int run(struct train *t, struct err *err)
 {
-    struct course c = {.train = t, .terminal = isatty(STDERR_FILENO) && !t->json};
+    struct telling telling = {t, isatty(STDERR_FILENO) && !t->json, 0};
+    struct sft_course c = {.folder = t->out,
+                           .evaluate_every = t->evaluate_every,
+                           .checkpoint_every = t->checkpoint_every,
+                           .stop = &stop_asked,
+                           .stepped = show,
+                           .evaluated = report,
+                           .context = &telling};
     c.sft = sft_new(t->lm.model, &t->data, &t->options, err);
-    int result = c.sft ? sft_resume(c.sft, t->out, err) : -1;
-    if (result >= 0) {
+    int result = c.sft ? sft_course_begin(&c, err) : -1;
+    if (result == 0) {
         if (!t->json)
-            printf("%s %zu examples of %zu tokens, %" PRId64 " steps%s\n",
-                   result ? "Going on:" : "Training:", t->data.count, t->data.tokens.count, sft_steps(c.sft),
-                   result ? " in all" : "");
-        c.begin_ns = c.saved_ns = clock_mono_ns();
-        c.first = c.last.step = sft_done(c.sft);
-        result = loop(&c, err);
+            printf("%s %zu examples of %zu tokens, %" PRId64 " steps%s\n", c.resumed ? "Going on:" : "Training:",
+                   t->data.count, t->data.tokens.count, sft_steps(c.sft), c.resumed ? " in all" : "");
+        result = sft_course_run(&c, err);
     }
-    if (c.terminal)
+    if (telling.terminal)
         fprintf(stderr, "\r\033[K");
     if (result == 0)
         result = finish(t, err);

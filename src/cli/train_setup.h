@@ -4,16 +4,15 @@
 #define EGALIGN_CLI_TRAIN_SETUP_H
 
 #include "cli/language_model.h"
-#include "core/align/sft.h"
+#include "core/align/sft_start.h"
 #include "core/lm/safetensors.h"
 
 struct train {
-    const char *file, *init, *out; /* `init` is NULL with --new */
-    const char *backend;           /* NULL: auto */
-    int layers, width;             /* of --new */
-    int64_t vocabulary, context, longest, threads, checkpoint_every, evaluate_every;
-    double held_out;
-    char *template; /* owned; NULL: not given */
+    struct sft_start start;
+    const char *out;
+    const char *backend; /* NULL: auto */
+    int64_t threads, checkpoint_every, evaluate_every;
+    char *template; /* of `start`; owned; NULL: not given */
     enum safetensors_dtype store;
     bool json;
     struct sft_options options;

@@ -1,4 +1,4 @@
-#include "cli/examples.h"
+#include "formats/examples.h"
 
 #include <string.h>
 

@@ -1,7 +1,7 @@
-/* examples: files of {"prompt", "response"} or {"text"}, one JSON object a line, gzipped or not, for the commands that
- * train and score language models. Other members are passed over; it refuses lines that are neither. One thread. */
-#ifndef EGALIGN_CLI_EXAMPLES_H
-#define EGALIGN_CLI_EXAMPLES_H
+/* examples: files of {"prompt", "response"} or {"text"}, one JSON object a line, gzipped or not, for who trains and
+ * scores language models. Other members are passed over; it refuses lines that are neither. One thread. */
+#ifndef EGALIGN_FORMATS_EXAMPLES_H
+#define EGALIGN_FORMATS_EXAMPLES_H
 
 #include <stdint.h>
 
