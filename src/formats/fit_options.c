@@ -58,6 +58,11 @@ static const struct json_field fields[] = {
     [FIT_POLICY] = JSON_FIELD(STR, struct fit_settings, policy, "policy", .least = 1, .most = 63,
                               .about = "Name or id of the policy whose hidden states are the features, with the "
                                        "encoder lm."),
+    [FIT_HELD_OUT_ANNOTATORS] = JSON_FIELD(REAL, struct fit_settings, held_out_annotators, "held_out_annotators",
+                                           .low = 0, .high = 0.9,
+                                           .about = "Share of the annotators, drawn once by their ids, whom the fit does "
+                                                    "not see, so that they can judge what is trained on it.",
+                                           .example = "0.3"),
 };
 
 const struct json_shape fit_settings_shape =

@@ -31,6 +31,7 @@ struct fit_settings {
     int fold_unit;               /* position in fit_settings_fold_units */
     bool strength_weights;
     int64_t buckets;
+    double held_out_annotators;
     int encoder;                 /* position in fit_settings_encoders */
     struct str policy;           /* name or id of the policy whose states are the features */
 };
@@ -42,7 +43,8 @@ enum { FIT_ENCODER_HASHED, FIT_ENCODER_LM };
 enum {
     FIT_SEED, FIT_K, FIT_K_MAX, FIT_RESTARTS, FIT_ITERATIONS, FIT_RIDGE, FIT_RIDGE_GRID, FIT_ASSIGNMENT, FIT_TIES,
     FIT_MIN_GROUP_SIZE, FIT_ASSIGN_THRESHOLD, FIT_MIN_COMPARISONS, FIT_PERMUTATIONS, FIT_SIGNIFICANCE, FIT_FOLDS,
-    FIT_FOLD_UNIT, FIT_STRENGTH_WEIGHTS, FIT_BUCKETS, FIT_ENCODER, FIT_POLICY
+    FIT_FOLD_UNIT, FIT_STRENGTH_WEIGHTS, FIT_BUCKETS, FIT_ENCODER, FIT_POLICY,
+    FIT_HELD_OUT_ANNOTATORS
 };
 
 extern const char *const fit_settings_assignments[]; /* "soft", "hard", NULL */

@@ -88,6 +88,10 @@ static int take_response(void *context, const struct fit_input_response *row, st
 static int take_annotator(void *context, const struct uuid *annotator, struct err *err)
 {
     struct loaded *l = context;
+    if (!held_out_is_in(annotator, l->who.held_out, l->who.part)) {
+        l->left_out++;
+        return 0;
+    }
     if ((l->set && dataset_add_annotator(l->set, err) < 0) ||
         grow(&l->annotator, l->annotators, &l->room_annotators, sizeof *l->annotator, err) < 0)
         return -1;
@@ -114,6 +118,8 @@ static int take_comparison(void *context, const struct fit_input_comparison *row
     static const enum choice choices[] = {[FIT_INPUT_A] = CHOICE_A, [FIT_INPUT_B] = CHOICE_B,
                                           [FIT_INPUT_TIE] = CHOICE_TIE, [FIT_INPUT_BOTH_BAD] = CHOICE_BOTH_BAD};
     struct loaded *l = context;
+    if (!held_out_is_in(&row->annotator, l->who.held_out, l->who.part))
+        return 0;
     if (l->comparisons == 0) /* all responses are there */
         qsort(l->response, (size_t)l->responses, sizeof *l->response, by_bytes);
     struct comparison c = {
@@ -133,10 +139,10 @@ static int take_comparison(void *context, const struct fit_input_comparison *row
     return 0;
 }
 
-int loaded_read(struct pg *pg, const struct uuid *project, int buckets, struct encoding *encoding, struct loaded *ret,
-                struct err *err)
+int loaded_read(struct pg *pg, const struct uuid *project, struct load_annotators who, int buckets,
+                struct encoding *encoding, struct loaded *ret, struct err *err)
 {
-    *ret = (struct loaded){.encoding = encoding};
+    *ret = (struct loaded){.who = who, .encoding = encoding};
     struct fit_input_reader reader = {take_response, take_annotator, take_comparison, ret};
     if (!encoding && !(ret->set = dataset_new_hashed(buckets, err)))
         return -1;

@@ -15,10 +15,17 @@
 #include "base/sha256.h"
 #include "base/uuid.h"
 #include "core/reward/dataset.h"
+#include "jobs/held_out.h"
 #include "store/fit.h"
 
 struct encoding;
 struct pg;
+
+/* Whose comparisons are read. Responses are read all the same, whoever compared them. */
+struct load_annotators {
+    double held_out; /* share of those who are, 0 .. 1 */
+    enum annotator_part part;
+};
 
 struct loaded_id {
     struct uuid id;
@@ -31,6 +38,7 @@ struct loaded {
     struct dataset *set; /* NULL while texts wait to be encoded: loaded_encoded */
     int annotators;
     struct uuid *annotator; /* [annotators], ascending */
+    int left_out;           /* annotators of the other part */
     int responses;
     int *policy_of;         /* [responses] position in policy, or -1 */
     int policies;
@@ -40,6 +48,7 @@ struct loaded {
     struct arena arena;
 
     /* While loading: */
+    struct load_annotators who;
     struct encoding *encoding;  /* the lm encoder; NULL: hashed */
     struct loaded_id *response; /* [responses] sorted by id before the comparisons come */
     int *policy_order;          /* [policies] by name */
@@ -51,8 +60,8 @@ struct loaded {
 /* Reads the project's data (one snapshot) and encodes them with `buckets` hashed features (0: the default), or, when
  * `encoding` is not NULL, hands the texts to that: then loaded_encoded must follow. On failure *ret is empty. The
  * connection must be idle. */
-int loaded_read(struct pg *pg, const struct uuid *project, int buckets, struct encoding *encoding, struct loaded *ret,
-                struct err *err);
+int loaded_read(struct pg *pg, const struct uuid *project, struct load_annotators who, int buckets,
+                struct encoding *encoding, struct loaded *ret, struct err *err);
 
 /* Makes the data set when the encoding is complete. */
 int loaded_encoded(struct loaded *l, struct err *err);

@@ -85,12 +85,16 @@ static int read_data(struct refit *r, struct err *err)
     if (json_given(&r->settings.seen, FIT_POLICY) &&
         encoding_open(&r->reporter, r->settings.policy, &r->encoding, err) < 0)
         return -1;
-    if (loaded_read(pg, &r->job->lease->project, r->buckets, r->encoding, &r->loaded, err) < 0 ||
+    struct load_annotators who = {r->settings.held_out_annotators, ANNOTATORS_TRAIN};
+    if (loaded_read(pg, &r->job->lease->project, who, r->buckets, r->encoding, &r->loaded, err) < 0 ||
         fit_begun(pg, r->job->lease, &r->loaded.data, err) < 0)
         return -1;
     reporter_say(&r->reporter, "info", "read %d comparisons of %d responses by %d annotators, up to number %lld",
                  r->loaded.comparisons, r->loaded.responses, r->loaded.annotators,
                  (long long)r->loaded.data.watermark);
+    if (r->loaded.left_out > 0)
+        reporter_say(&r->reporter, "info", "held out %d annotators, to judge what is trained on this fit",
+                     r->loaded.left_out);
     return 0;
 }
 

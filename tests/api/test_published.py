@@ -125,3 +125,10 @@ def test_a_selection_follows_the_published_fit(fitted):
     third = fitted.fit(seed=6)
     assert third != before
     fitted.daemon.wait(lambda: fitted.post(select, ask, project="demo").json()["fit"] == third, "the new fit")
+
+
+def test_a_fit_leaves_judges_out(fitted):
+    show = lambda fit: fitted.get(FITS + "/{fit}", project="demo", fit=fit).json()
+    everybody, part = show(fitted.first), show(fitted.fit(k=2, held_out_annotators=0.3))
+    assert 0 < part["annotators"] < everybody["annotators"] and part["comparisons"] < everybody["comparisons"]
+    assert part["options"]["held_out_annotators"] == 0.3

@@ -40,7 +40,8 @@ static void every_member_arrives(void **state)
                                "\"ridge\": 6.5, \"ridge_grid\": [1, 2.5], \"assignment\": \"hard\", \"ties\": \"half\", "
                                "\"min_group_size\": 7.5, \"assign_threshold\": 0.75, \"min_comparisons\": 8, "
                                "\"permutations\": 9, \"significance\": 0.25, \"folds\": 10, "
-                               "\"strength_weights\": true, \"buckets\": 32}", &s), 0);
+                               "\"strength_weights\": true, \"buckets\": 32, \"held_out_annotators\": 0.25}", &s), 0);
+    assert_true(s.held_out_annotators == 0.25);
     assert_int_equal(settings_apply(&s, 1, &o, &buckets, &err), 0);
     assert_true(o.seed == 9007199254740993u && o.k == 2 && o.k_max == 3 && o.restarts == 4 && o.iterations == 5);
     assert_true(o.ridge == 6.5 && o.ridges == 2 && o.ridge_grid[0] == 1 && o.ridge_grid[1] == 2.5);
