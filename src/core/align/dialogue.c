@@ -109,6 +109,39 @@ int dialogue_response(const struct dialogue *d, struct str response, struct toke
     return finish(d, out, err);
 }
 
+/* Cuts a sequence whose first `prompt` tokens are read only; returns how many of these are left. */
+static int cut(struct token_list *t, int prompt, int longest)
+{
+    int answer = (int)t->count - prompt, kept = prompt, least = longest / 2;
+    if (prompt > least)
+        kept = longest - answer > least ? longest - answer : least;
+    if (answer > longest - kept) {
+        t->ids[prompt + longest - kept - 1] = t->ids[t->count - 1]; /* the end of the response stays */
+        answer = longest - kept;
+    }
+    memmove(t->ids, t->ids + (prompt - kept), (size_t)(kept + answer) * sizeof *t->ids);
+    t->count = (size_t)(kept + answer);
+    return kept;
+}
+
+int dialogue_sequence(const struct dialogue *d, struct str prompt, struct str response, int longest,
+                      struct token_list *out, int *ret_prompt, struct err *err)
+{
+    out->count = 0;
+    if (dialogue_prompt(d, prompt, out, err) < 0)
+        return -1;
+    size_t read = out->count;
+    if (dialogue_response(d, response, out, err) < 0)
+        return -1;
+    if (out->count == 0)
+        return err_set(err, ERR_INVALID_VALUE, "an empty prompt and an empty response make no sequence");
+    *ret_prompt = (int)(out->count == read ? read - 1 : read);
+    if (out->count <= (size_t)longest)
+        return 0;
+    *ret_prompt = cut(out, *ret_prompt, longest);
+    return 1;
+}
+
 int dialogue_text(const struct dialogue *d, struct str text, struct token_list *out, struct err *err)
 {
     put_all(&d->begin, out);

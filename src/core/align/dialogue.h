@@ -41,6 +41,14 @@ int dialogue_prompt(const struct dialogue *d, struct str prompt, struct token_li
 /* Appends a response, and the end token, if there is one. */
 int dialogue_response(const struct dialogue *d, struct str response, struct token_list *out, struct err *err);
 
+/* Writes the whole sequence of a prompt and its response into *out, which is emptied first, at most `longest` (>= 4)
+ * tokens: a sequence that is too long keeps the end of its prompt, at most half of the room when the response needs it,
+ * then the beginning of the response, and its last token. *ret_prompt: tokens in front of the response; an empty
+ * response without an end token counts as the prompt's last. 1 when something was cut, 0, or -1; ERR_INVALID_VALUE when
+ * there is no token at all. */
+int dialogue_sequence(const struct dialogue *d, struct str prompt, struct str response, int longest,
+                      struct token_list *out, int *ret_prompt, struct err *err);
+
 /* Appends a text that is no answer: the beginning, the text, the end token. */
 int dialogue_text(const struct dialogue *d, struct str text, struct token_list *out, struct err *err);
 

@@ -95,44 +95,6 @@ struct encode_counts encode_counts(const struct encode *e)
     return e->counts;
 }
 
-/* Cuts `text`, whose first `prompt` tokens are read only, to the longest sequence; returns how many of the prompt are
- * left. */
-static int cut(struct encode *e, int prompt)
-{
-    struct token_list *t = &e->text;
-    int length = (int)t->count, answer = length - prompt, room = e->longest;
-    int kept = prompt, least = room / 2;
-    if (length <= room)
-        return prompt;
-    if (prompt > least)
-        kept = room - answer > least ? room - answer : least;
-    if (answer > room - kept) {
-        t->ids[prompt + room - kept - 1] = t->ids[length - 1]; /* the end of the response stays */
-        answer = room - kept;
-    }
-    memmove(t->ids, t->ids + (prompt - kept), (size_t)(kept + answer) * sizeof *t->ids);
-    t->count = (size_t)(kept + answer);
-    e->counts.cut++;
-    return kept;
-}
-
-/* The sequence of a prompt and a response, in e->text; *ret_prompt of its tokens come before the response. */
-static int tokens_of(struct encode *e, struct str prompt, struct str response, int *ret_prompt, struct err *err)
-{
-    e->text.count = 0;
-    if (dialogue_prompt(e->dialogue, prompt, &e->text, err) < 0)
-        return -1;
-    size_t read = e->text.count;
-    if (dialogue_response(e->dialogue, response, &e->text, err) < 0)
-        return -1;
-    if (e->text.count == 0)
-        return err_set(err, ERR_INVALID_VALUE, "an empty prompt and an empty response make no sequence");
-    if (e->text.count == read) /* an empty response without an end token: the prompt's last token stands for it */
-        read--;
-    *ret_prompt = cut(e, (int)read);
-    return 0;
-}
-
 /* The features of sequence `s`: of its last token, and the mean over the response's. */
 static int pool(const struct encode *e, int s, float *ret, struct err *err)
 {
@@ -175,8 +137,10 @@ int encode_texts(struct encode *e, int n, const struct str *prompts, const struc
     int prompt = 0;
     e->sequences = 0;
     for (int i = 0; i < n; i++) {
-        if (tokens_of(e, prompts[i], responses[i], &prompt, err) < 0)
+        int cut = dialogue_sequence(e->dialogue, prompts[i], responses[i], e->longest, &e->text, &prompt, err);
+        if (cut < 0)
             return -1;
+        e->counts.cut += cut;
         int length = (int)e->text.count, start = e->starts[e->sequences];
         if (e->sequences > 0 && (e->packing == ENCODE_EXACT || start + length > e->room)) {
             if (flush(e, ret, err) < 0)

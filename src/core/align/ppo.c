@@ -22,24 +22,6 @@ void ppo_tell(const struct ppo *p, enum ppo_phase phase)
         p->inputs.phase(p->inputs.context, phase);
 }
 
-/* Floats in front of the scalar heads, which come last. */
-static size_t floats_below_scalars(const struct lm_model *m)
-{
-    return m->shape.scalars > 0 ? m->layout.scalar.weight : m->layout.count;
-}
-
-/* A copy of `m` with `scalars` scalar heads: its own ones when it has as many, else zeros. */
-static struct lm_model *copy_model(const struct lm_model *m, int scalars, struct err *err)
-{
-    struct lm_shape shape = m->shape;
-    shape.scalars = scalars;
-    struct lm_model *copy = lm_model_new(&shape, err);
-    if (copy)
-        memcpy(copy->weights, m->weights,
-               (m->shape.scalars == scalars ? m->layout.count : floats_below_scalars(m)) * sizeof *m->weights);
-    return copy;
-}
-
 static struct lm_options run_options(const struct ppo_options *o, int longest)
 {
     return (struct lm_options){.gemm = o->gemm,
@@ -129,7 +111,7 @@ static void take_reference(struct ppo *p, const struct lm_model *reference)
     memcpy(p->reference, t.weights, t.count * sizeof *p->reference);
     if (reference)
         memcpy(p->reference, reference->weights + t.start,
-               (floats_below_scalars(reference) - t.start) * sizeof *p->reference);
+               (lm_model_below_scalars(reference) - t.start) * sizeof *p->reference);
 }
 
 static int open_ppo(struct ppo *p, struct err *err)
@@ -141,7 +123,7 @@ static int open_ppo(struct ppo *p, struct err *err)
     if (limit && need > limit)
         return err_set(err, ERR_NO_MEMORY, "training needs %.2f GB of memory, and %.2f GB are allowed: fewer tokens in "
                        "a pass, frozen blocks or recompute need less", (double)need / 1e9, (double)limit / 1e9);
-    p->model = copy_model(in->policy, 1, err);
+    p->model = lm_model_copy(in->policy, 1, err);
     if (!p->model || open_training(p, err) < 0 || ppo_rollout_make(p, err) < 0 || ppo_pack_make(p, err) < 0)
         return -1;
     take_reference(p, in->reference);
@@ -207,7 +189,7 @@ const struct lm_model *ppo_model(const struct ppo *p)
 
 struct lm_model *ppo_policy(const struct ppo *p, struct err *err)
 {
-    return copy_model(p->model, 0, err);
+    return lm_model_copy(p->model, 0, err);
 }
 
 /* Copies the trained vector and the optimiser to where they are kept, or back. */

@@ -39,6 +39,17 @@ void lm_model_free(struct lm_model *m)
     mem_free(m);
 }
 
+struct lm_model *lm_model_copy(const struct lm_model *m, int scalars, struct err *err)
+{
+    struct lm_shape shape = m->shape;
+    shape.scalars = scalars;
+    struct lm_model *copy = lm_model_new(&shape, err);
+    if (copy)
+        memcpy(copy->weights, m->weights,
+               (m->shape.scalars == scalars ? m->layout.count : lm_model_below_scalars(m)) * sizeof *m->weights);
+    return copy;
+}
+
 static int ends_with(const char *name, const char *end)
 {
     size_t n = strlen(name), e = strlen(end);

@@ -23,6 +23,16 @@ struct lm_model {
 struct lm_model *lm_model_new(const struct lm_shape *shape, struct err *err);
 void lm_model_free(struct lm_model *m);
 
+/* Floats in front of the scalar heads, which come last. */
+static inline size_t lm_model_below_scalars(const struct lm_model *m)
+{
+    return m->shape.scalars > 0 ? m->layout.scalar.weight : m->layout.count;
+}
+
+/* A copy of `m`, which is not mapped, with `scalars` scalar heads: its own ones when it has as many, else zeros.
+ * ERR_NO_MEMORY. */
+struct lm_model *lm_model_copy(const struct lm_model *m, int scalars, struct err *err);
+
 /* Random weights as GPT-2 starts: normal of s.d. 0.02, the projections into the residual stream 0.02 / sqrt(2 L), norms
  * 1, biases and scalar heads 0. Depends on the seed and the shape only. */
 void lm_model_randomize(struct lm_model *m, uint64_t seed);

@@ -1,0 +1,75 @@
+#include "core/align/reward_data.h"
+
+#include <string.h>
+
+#include "base/check.h"
+#include "base/mem.h"
+
+/* Room for one more of `count` elements of `size` bytes. */
+static int grow(void *array, int count, int *room, size_t size, struct err *err)
+{
+    void **block = array;
+    if (count < *room)
+        return 0;
+    if (count > INT32_MAX / 4)
+        return err_set(err, ERR_INVALID_VALUE, "more than %d judged pairs are too many", INT32_MAX / 4);
+    int wanted = *room ? 2 * *room : 256;
+    void *larger = mem_resize(*block, (size_t)wanted, size);
+    if (!larger)
+        return err_memory(err);
+    *block = larger;
+    *room = wanted;
+    return 0;
+}
+
+int reward_data_add(struct reward_data *d, const struct dialogue *dialogue, struct str prompt, struct str response,
+                    struct err *err)
+{
+    int read;
+    int cut = dialogue_sequence(dialogue, prompt, response, d->longest, &d->text, &read, err);
+    if (cut < 0 || grow(&d->sequences, d->count, &d->room, sizeof *d->sequences, err) < 0)
+        return -1;
+    d->cut += cut;
+    d->sequences[d->count] = (struct reward_sequence){d->tokens.count, (int)d->text.count};
+    for (size_t i = 0; i < d->text.count; i++)
+        token_list_put(&d->tokens, d->text.ids[i]);
+    return d->tokens.failed ? err_memory(err) : d->count++;
+}
+
+int reward_data_pair(struct reward_data *d, int first, int second, bool held_out, struct err *err)
+{
+    size_t each = 2 * (size_t)d->heads * sizeof *d->wins;
+    int room = d->pair_room;
+    CHECK(first >= 0 && second >= 0 && first < d->count && second < d->count && first != second);
+    if (grow(&d->wins, d->pair_count, &room, each, err) < 0 ||
+        grow(&d->pairs, d->pair_count, &d->pair_room, sizeof *d->pairs, err) < 0)
+        return -1;
+    d->pairs[d->pair_count] = (struct reward_pair){{first, second}, held_out};
+    memset(reward_data_wins(d, d->pair_count), 0, each);
+    return d->pair_count++;
+}
+
+void reward_data_digest(const struct reward_data *d, uint8_t ret[SHA256_SIZE])
+{
+    struct sha256 hash;
+    sha256_init(&hash);
+    sha256_update(&hash, d->tokens.ids, d->tokens.count * sizeof *d->tokens.ids);
+    for (int i = 0; i < d->count; i++)
+        sha256_update(&hash, &d->sequences[i].length, sizeof d->sequences[i].length);
+    for (int i = 0; i < d->pair_count; i++) {
+        int32_t pair[3] = {d->pairs[i].sequence[0], d->pairs[i].sequence[1], d->pairs[i].held_out};
+        sha256_update(&hash, pair, sizeof pair);
+    }
+    sha256_update(&hash, d->wins, (size_t)d->pair_count * 2 * (size_t)d->heads * sizeof *d->wins);
+    sha256_final(&hash, ret);
+}
+
+void reward_data_free(struct reward_data *d)
+{
+    token_list_free(&d->tokens);
+    token_list_free(&d->text);
+    mem_free(d->sequences);
+    mem_free(d->pairs);
+    mem_free(d->wins);
+    *d = (struct reward_data){0};
+}
