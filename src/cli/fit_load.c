@@ -30,16 +30,25 @@ static enum format format_of(const struct ndjson_line *line)
     return memmem(line->text, line->length, "\"outcome\"", 9) ? FORMAT_JSONL : FORMAT_TRL;
 }
 
+/* Room for one more of `count` elements of `size` bytes. */
+static int grow(void *array, int count, int *room, size_t size, struct err *err)
+{
+    void **block = array;
+    if (count < *room)
+        return 0;
+    int wanted = *room ? 2 * *room : 256;
+    void *larger = mem_resize(*block, (size_t)wanted, size);
+    if (!larger)
+        return err_memory(err);
+    *block = larger;
+    *room = wanted;
+    return 0;
+}
+
 static int keep_name(struct fit_load *l, struct str name, struct err *err)
 {
-    if (l->names == l->name_room) {
-        int room = l->name_room ? 2 * l->name_room : 256;
-        char **larger = mem_resize(l->name, (size_t)room, sizeof *larger);
-        if (!larger)
-            return err_memory(err);
-        l->name = larger;
-        l->name_room = room;
-    }
+    if (grow(&l->name, l->names, &l->name_room, sizeof *l->name, err) < 0)
+        return -1;
     char *copy = arena_strndup(&l->arena, name.ptr, name.len);
     if (!copy)
         return err_memory(err);
@@ -74,6 +83,32 @@ static int prompt_of(struct reader *r, const struct record *record, struct str *
     return r->prompt.failed ? err_memory(err) : 0;
 }
 
+/* Copies a response with its prompt, when texts are kept. */
+static int keep_text(struct fit_load *l, int item, struct str prompt, struct str response, struct err *err)
+{
+    struct fit_load_text text = {.item = item};
+    if (!l->keep)
+        return 0;
+    if (grow(&l->text, l->texts, &l->text_room, sizeof *l->text, err) < 0)
+        return -1;
+    text.prompt = (struct str){arena_strndup(&l->arena, prompt.ptr ? prompt.ptr : "", prompt.len), prompt.len};
+    text.response = (struct str){arena_strndup(&l->arena, response.ptr, response.len), response.len};
+    if (!text.prompt.ptr || !text.response.ptr)
+        return err_memory(err);
+    l->text[l->texts++] = text;
+    return 0;
+}
+
+static int keep_comparison(struct fit_load *l, const struct comparison *c, struct err *err)
+{
+    if (!l->keep)
+        return 0;
+    if (grow(&l->comparison, l->comparisons, &l->comparison_room, sizeof *l->comparison, err) < 0)
+        return -1;
+    l->comparison[l->comparisons++] = *c;
+    return 0;
+}
+
 static int item_of(struct reader *r, struct str prompt, struct err *err)
 {
     bool fresh;
@@ -88,6 +123,8 @@ static int response_of(struct reader *r, int item, struct str prompt, const stru
     int number = intern(&r->responses, item, side->response.text, &fresh, err);
     if (number < 0 || !fresh)
         return number;
+    if (keep_text(l, item, prompt, side->response.text, err) < 0)
+        return -1;
     if (!l->encode)
         return dataset_add_response(l->ds, item, side->response.text, err);
     if (encode_texts(l->encode, 1, &prompt, &side->response.text, r->features, err) < 0)
@@ -120,7 +157,7 @@ static int take_record(struct reader *r, const struct record *record, struct err
         r->load->identical++;
         return 0;
     }
-    return dataset_add_comparison(r->load->ds, &c, err) < 0 ? -1 : 0;
+    return dataset_add_comparison(r->load->ds, &c, err) < 0 ? -1 : keep_comparison(r->load, &c, err);
 }
 
 static int take_line(struct reader *r, struct ndjson_line *line, struct err *err)
@@ -204,5 +241,7 @@ void fit_load_free(struct fit_load *l)
 {
     dataset_free(l->ds);
     mem_free(l->name);
+    mem_free(l->text);
+    mem_free(l->comparison);
     arena_free(&l->arena);
 }

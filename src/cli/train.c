@@ -1,4 +1,4 @@
-/* egalign train: supervised training of a language model from a file of examples. */
+/* egalign train: supervised training of a language model from a file of examples; and reward heads (train_reward.h). */
 #include "cli/command.h"
 
 #include <inttypes.h>
@@ -11,12 +11,14 @@
 #include "base/clock.h"
 #include "base/json_text.h"
 #include "cli/arguments.h"
+#include "cli/train_reward.h"
 #include "cli/train_setup.h"
 #include "core/lm/checkpoint.h"
 #include "jobs/sft_course.h"
 
 static const char help[] =
-    "usage: egalign train sft --data FILE (--init DIR | --new LxD) --out DIR [OPTION...]\n\n"
+    "usage: egalign train sft --data FILE (--init DIR | --new LxD) --out DIR [OPTION...]\n"
+    "       egalign train reward --data FILE --init DIR --out DIR [OPTION...]   (see egalign train reward --help)\n\n"
     "Trains a language model on FILE (gzipped or not), one JSON object a line: {\"prompt\", \"response\"}, where only\n"
     "the response is learnt, or {\"text\"}. DIR gets a directory that Hugging Face's transformers can load. When it "
     "is\n"
@@ -171,6 +173,10 @@ int command_train(int argc, char **argv)
 {
     struct train t;
     struct err err = {0};
+    if (argc > 1 && strcmp(argv[1], "reward") == 0) {
+        catch_signals();
+        return train_reward(argc - 1, argv + 1, &stop_asked);
+    }
     for (int i = 1; i < argc; i++)
         if (strcmp(argv[i], "--help") == 0) {
             fputs(help, stdout);

@@ -1,5 +1,6 @@
 #include "core/align/reward_data.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/check.h"
@@ -47,6 +48,54 @@ int reward_data_pair(struct reward_data *d, int first, int second, bool held_out
     d->pairs[d->pair_count] = (struct reward_pair){{first, second}, held_out};
     memset(reward_data_wins(d, d->pair_count), 0, each);
     return d->pair_count++;
+}
+
+struct ordered {
+    int low, high, at;
+};
+
+static int by_pair(const void *x, const void *y)
+{
+    const struct ordered *a = x, *b = y;
+    if (a->low != b->low)
+        return a->low < b->low ? -1 : 1;
+    if (a->high != b->high)
+        return a->high < b->high ? -1 : 1;
+    return a->at < b->at ? -1 : a->at > b->at;
+}
+
+static void add_wins(struct reward_data *d, int pair, const struct reward_judgement *j)
+{
+    float *wins = reward_data_wins(d, pair);
+    double low = d->pairs[pair].sequence[0] == j->first ? j->preference : 1 - j->preference;
+    if (j->held_out && j->preference == 0.5)
+        return;
+    for (int u = 0; u < d->heads; u++) {
+        wins[u] += (float)(low * j->weight[u]);
+        wins[d->heads + u] += (float)((1 - low) * j->weight[u]);
+    }
+}
+
+int reward_data_judge(struct reward_data *d, int n, const struct reward_judgement *judgements, struct err *err)
+{
+    struct ordered *order = mem_array((size_t)n + 1, sizeof *order);
+    int pair = order ? 0 : err_memory(err);
+    for (int i = 0; order && i < n; i++) {
+        const struct reward_judgement *j = &judgements[i];
+        bool swapped = j->first > j->second;
+        order[i] = (struct ordered){swapped ? j->second : j->first, swapped ? j->first : j->second, i};
+    }
+    if (order)
+        qsort(order, (size_t)n, sizeof *order, by_pair);
+    for (int i = 0; i < n && pair >= 0; i++) {
+        const struct reward_judgement *j = &judgements[order[i].at];
+        if (i == 0 || order[i].low != order[i - 1].low || order[i].high != order[i - 1].high)
+            pair = reward_data_pair(d, order[i].low, order[i].high, j->held_out, err);
+        if (pair >= 0)
+            add_wins(d, pair, j);
+    }
+    mem_free(order);
+    return pair < 0 ? -1 : 0;
 }
 
 void reward_data_digest(const struct reward_data *d, uint8_t ret[SHA256_SIZE])

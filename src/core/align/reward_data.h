@@ -41,6 +41,18 @@ int reward_data_add(struct reward_data *d, const struct dialogue *dialogue, stru
                     struct err *err);
 int reward_data_pair(struct reward_data *d, int first, int second, bool held_out, struct err *err);
 
+/* One comparison of two sequences. */
+struct reward_judgement {
+    int first, second;
+    double preference;    /* 1: the first is better; 0: the second; 0.5: a tie */
+    const double *weight; /* [heads] how much it is each head's own; the caller's */
+    bool held_out;        /* the same for all judgements of a pair */
+};
+
+/* Adds `n` judgements, those of one pair together. Ties that are held out count for nothing, for accuracy is about who
+ * was preferred. ERR_NO_MEMORY. */
+int reward_data_judge(struct reward_data *d, int n, const struct reward_judgement *judgements, struct err *err);
+
 /* The judgements of a pair: ret[side * heads + head], to be added to. Valid until the next pair is added. */
 static inline float *reward_data_wins(const struct reward_data *d, int pair)
 {
