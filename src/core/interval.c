@@ -11,3 +11,27 @@ struct proportion proportion_of(double successes, double n)
     double half = z / shrink * sqrt(p * (1 - p) / n + z * z / (4 * n * n));
     return (struct proportion){n, p, fmax(0, middle - half), fmin(1, middle + half)};
 }
+
+/* The 97.5 % point of Student's t. */
+static double t_quantile(int freedom)
+{
+    static const double table[30] = {12.7062, 4.3027, 3.1824, 2.7764, 2.5706, 2.4469, 2.3646, 2.3060, 2.2622, 2.2281,
+                                     2.2010,  2.1788, 2.1604, 2.1448, 2.1314, 2.1199, 2.1098, 2.1009, 2.0930, 2.0860,
+                                     2.0796,  2.0739, 2.0687, 2.0639, 2.0595, 2.0555, 2.0518, 2.0484, 2.0452, 2.0423};
+    const double z = 1.959963984540054;
+    if (freedom <= 30)
+        return table[freedom - 1];
+    return z + (z * z * z + z) / (4.0 * freedom); /* Cornish and Fisher's first term: right to 0.001 from here on */
+}
+
+struct mean mean_of(int n, const double *x)
+{
+    double sum = 0, squares = 0;
+    for (int i = 0; i < n; i++)
+        sum += x[i];
+    double value = sum / n;
+    for (int i = 0; i < n; i++)
+        squares += (x[i] - value) * (x[i] - value);
+    double half = n > 1 ? t_quantile(n - 1) * sqrt(squares / (n - 1) / n) : INFINITY;
+    return (struct mean){n, value, value - half, value + half};
+}

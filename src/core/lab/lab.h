@@ -4,7 +4,11 @@
  *   T2   hard EM from a round-robin start: annotators placed right, iterations
  *   T3   a 73:7 minority: soft against hard EM
  *   T4   soft EM with 3, 5, 10, 20 comparisons an annotator
+ *   T5   the whole way at 10:1: comparisons, EM, anchoring, max-min over finite candidates, true win rates
+ *   T6   how far max-min optimisers stay from the exact optimum
+ *   T7   one group's reward times 5, plus 3, minus 3: nothing may change
  *   T8   the number of groups chosen, K = 1, 2, 3, over several seeds
+ *   T9   two goals in a grid world: a policy for one reward against max-min
  *   T10  two groups: TV to the mixture is (1 - eta_u) TV between them
  *
  * Deterministic for a seed. blas_start must have succeeded. One thread. */

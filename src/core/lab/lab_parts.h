@@ -6,6 +6,8 @@
 #define EGALIGN_CORE_LAB_PARTS_H
 
 #include "core/lab/lab.h"
+#include "core/lab/world.h"
+#include "core/reward/study.h"
 
 /* One experiment under way. */
 struct lab {
@@ -21,5 +23,32 @@ void lab_figure_add(struct lab *lab, bool judged, double value, double low, doub
 
 /* Tells the watcher, if there is one, what is done now; `fraction` of the experiment is done. */
 void lab_tell(const struct lab *lab, double fraction, const char *format, ...) __attribute__((format(printf, 3, 4)));
+
+/* A world of known truth with a study over its comparisons. */
+struct lab_bench {
+    struct world world;
+    struct study study;
+};
+
+/* sizes[groups] annotators of `pairs` comparisons each. lab_bench_close also after a failure. */
+int lab_bench_open(struct lab_bench *b, const struct lab *lab, int dim, int groups, const int *sizes, int pairs,
+                   uint64_t seed, struct err *err);
+void lab_bench_close(struct lab_bench *b);
+
+/* mixtures.c */
+int lab_t1(struct lab *lab, struct err *err);
+int lab_t2(struct lab *lab, struct err *err);
+int lab_t3(struct lab *lab, struct err *err);
+int lab_t4(struct lab *lab, struct err *err);
+int lab_t8(struct lab *lab, struct err *err);
+int lab_t10(struct lab *lab, struct err *err);
+
+/* alignment.c */
+int lab_t5(struct lab *lab, struct err *err);
+int lab_t6(struct lab *lab, struct err *err);
+int lab_t7(struct lab *lab, struct err *err);
+
+/* navigation.c */
+int lab_t9(struct lab *lab, struct err *err);
 
 #endif
