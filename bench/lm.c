@@ -1,6 +1,7 @@
 /* lm: times training and sampling of the language-model engine; bench/lm_peer.py does the same work in PyTorch.
  *
- * usage: build/release/bench/lm SHAPE [THREADS [STEPS]]     SHAPE: small (6 layers, d 256, V 8192) or gpt2 (124 M)
+ * usage: build/release/bench/lm SHAPE [THREADS [STEPS [BACKEND]]]
+ * SHAPE: small (6 layers, d 256, V 8192) or gpt2 (124 M); STEPS: of training (5); BACKEND: as of gemm.h (fp32)
  * Prints tokens/s of full training steps (8 x 128 tokens, loss on every token, AdamW with clipping) and of sampling (64
  * prompts of 32 tokens, 32 new ones each), by the wall clock and per second of CPU (which a busy machine spoils less),
  * the memory that was predicted, and the peak that the system saw. */
@@ -19,7 +20,7 @@
 #include "core/lm/generate.h"
 #include "core/lm/transformer.h"
 
-enum { SEQUENCES = 8, LENGTH = 128, TOKENS = SEQUENCES * LENGTH, BATCH = 64, PROMPT = 32, NEW = 32 };
+enum { SEQUENCES = 8, LENGTH = 128, TOKENS = SEQUENCES * LENGTH, BATCH = 64, PROMPT = 32, NEW = 32, SAMPLINGS = 4 };
 
 /* The shortest of several repetitions. */
 struct stopwatch {
@@ -99,9 +100,9 @@ static int train_step(struct lm_run *run, struct adamw *adam, double *ret_loss, 
     return adamw_step(adam, 1e-4f, &norm, err);
 }
 
-static int time_training(const struct lm_model *m, struct threads *threads, int steps, struct err *err)
+static int time_training(const struct lm_model *m, const struct gemm *gemm, int steps, struct err *err)
 {
-    struct lm_options options = {.gemm = {gemm_backend(NULL, NULL), threads}, .max_tokens = TOKENS, .train = true,
+    struct lm_options options = {.gemm = *gemm, .max_tokens = TOKENS, .train = true,
                                  .max_sequence = LENGTH};
     struct adamw_options how = {.beta1 = 0.9f, .beta2 = 0.999f, .epsilon = 1e-8f, .weight_decay = 0.01f, .clip = 1};
     struct lm_run *run = lm_run_new(m, &options, err);
@@ -116,7 +117,7 @@ static int time_training(const struct lm_model *m, struct threads *threads, int 
             watch_stop(&watch);
         first = i == 0 ? loss : first;
     }
-    if (result == 0) {
+    if (result == 0 && steps > 0) {
         double predicted = (double)(m->layout.count * sizeof(float) + lm_run_bytes(&m->shape, &options) +
                                     adamw_bytes(m->layout.count));
         printf("train   %8.0f tokens/s, %8.0f a CPU second (best of %d steps; loss %.3f -> %.3f; predicted %.2f GB)\n",
@@ -127,7 +128,7 @@ static int time_training(const struct lm_model *m, struct threads *threads, int 
     return result;
 }
 
-static int time_sampling(const struct lm_model *m, struct threads *threads, struct err *err)
+static int time_sampling(const struct lm_model *m, const struct gemm *gemm, struct err *err)
 {
     static int32_t out[BATCH * NEW];
     static float logp[BATCH * NEW];
@@ -137,11 +138,11 @@ static int time_sampling(const struct lm_model *m, struct threads *threads, stru
     for (int i = 0; i < BATCH; i++)
         prompts[i] = (struct generate_prompt){.id = (uint64_t)i, .tokens = tokens + i % (TOKENS / PROMPT) * PROMPT,
                                               .length = PROMPT};
-    struct generate_options o = {.gemm = {gemm_backend(NULL, NULL), threads}, .max_new = NEW, .eos = -1,
+    struct generate_options o = {.gemm = *gemm, .max_new = NEW, .eos = -1,
                                  .slots = BATCH, .sampling = {.seed = 1, .temperature = 1, .top_p = 1}};
     struct generated to = {out, logp, count, ended};
     struct stopwatch watch = {0};
-    for (int i = 0; i < 2; i++) {
+    for (int i = 0; i < SAMPLINGS; i++) {
         watch_start(&watch);
         if (generate(m, &o, BATCH, prompts, &to, err) < 0)
             return -1;
@@ -157,16 +158,16 @@ int main(int argc, char **argv)
     struct err err = {0};
     int count = argc > 2 ? atoi(argv[2]) : 2, steps = argc > 3 ? atoi(argv[3]) : 5;
     struct lm_shape shape = shape_of(argc > 1 ? argv[1] : "small");
-    struct threads *threads = threads_new(count, &err);
+    struct gemm gemm = {gemm_backend(argc > 4 ? argv[4] : NULL, &err), threads_new(count, &err)};
     struct lm_model *m = lm_model_new(&shape, &err);
-    if (!threads || !m || blas_start(&err) < 0)
+    if (!gemm.backend || !gemm.threads || !m || blas_start(&err) < 0)
         goto out;
     lm_model_randomize(m, 1);
     fill_batch(&shape);
-    printf("%s, %d thread(s), %s kernels, %.1f M parameters\n", argc > 1 ? argv[1] : "small", count,
-           kernels_best()->name, (double)m->layout.count / 1e6);
-    if (time_sampling(m, threads, &err) == 0)
-        time_training(m, threads, steps, &err);
+    printf("%s, %d thread(s), %s products (%s), %s kernels, %.1f M parameters\n", argc > 1 ? argv[1] : "small", count,
+           gemm.backend->name, gemm_bf16_engine(), kernels_best()->name, (double)m->layout.count / 1e6);
+    if (time_sampling(m, &gemm, &err) == 0)
+        time_training(m, &gemm, steps, &err);
     struct rusage usage;
     getrusage(RUSAGE_SELF, &usage);
     printf("peak    %.2f GB\n", (double)usage.ru_maxrss / 1e6);
@@ -174,6 +175,6 @@ out:
     if (err.code != ERR_OK)
         fprintf(stderr, "%s\n", err.message);
     lm_model_free(m);
-    threads_free(threads);
+    threads_free(gemm.threads);
     return err.code != ERR_OK;
 }

@@ -1,5 +1,6 @@
 #include "core/lm/gemm.h"
 
+#include <limits.h>
 #include <math.h>
 #include <string.h>
 
@@ -39,17 +40,13 @@ static void onednn_fp32_multiply(const struct gemm_product *p)
         openblas_multiply(p);
 }
 
-/* Block sizes. OpenBLAS runs within a tenth of its best from about 128 x 256 on (bench/lm.c), so blocks are as small as
- * that allows: more of them keep more threads busy. Those of bf16 are larger, for each rounds its operands. */
 static const struct gemm_backend backends[] = {
-    {"fp32", "OpenBLAS sgemm, one call per block", 256, 512, 128, 256, openblas_multiply, openblas_multiply, 1e-6},
-    {"bf16", "operands rounded to bf16, sums in fp32", BF16_ROWS, BF16_COLUMNS, 256, 512, bf16_multiply,
-     openblas_multiply, 1e-2},
-    {"bf16x3", "operands split into two bf16 each, sums in fp32", BF16_ROWS, BF16_COLUMNS, 256, 512, bf16x3_multiply,
+    {"fp32", "OpenBLAS sgemm, one call per block", INT_MAX, INT_MAX, openblas_multiply, openblas_multiply, 1e-6},
+    {"bf16", "operands rounded to bf16, sums in fp32", BF16_ROWS, BF16_COLUMNS, bf16_multiply, openblas_multiply, 1e-2},
+    {"bf16x3", "operands split into two bf16 each, sums in fp32", BF16_ROWS, BF16_COLUMNS, bf16x3_multiply,
      openblas_multiply, 2e-5},
-    {"onednn", "oneDNN matmul, fp32", 256, 512, 128, 256, onednn_fp32_multiply, openblas_multiply, 1e-6},
-    {"naive", "schoolbook products summed in double, for tests", 256, 512, 128, 256, naive_multiply, naive_multiply,
-     1e-6},
+    {"onednn", "oneDNN matmul, fp32", INT_MAX, INT_MAX, onednn_fp32_multiply, openblas_multiply, 1e-6},
+    {"naive", "schoolbook products summed in double, for tests", INT_MAX, INT_MAX, naive_multiply, naive_multiply, 1e-6},
 };
 
 const struct gemm_backend *gemm_backend_at(int i)
@@ -123,11 +120,49 @@ const struct gemm_backend *gemm_backend(const char *name, struct err *err)
     return NULL;
 }
 
+/* How a product is cut: `rows` x `columns` a block, but for the last ones. */
+struct cut {
+    int rows, columns;
+    int down, across; /* blocks */
+};
+
+/* Blocks of a product of m x n: enough to keep the threads of a small machine busy, and no more, for each block packs
+ * its operands anew. */
+static int blocks_wanted(double area)
+{
+    return area < 1 << 13 ? 1 : area < 1 << 15 ? 2 : area < 1 << 17 ? 4 : area < 1 << 23 ? 8 : 16;
+}
+
+/* Size of each of `parts` equal parts of n, a multiple of the kernels' own grain, at most `most`. */
+static int part_of(int n, int parts, int most)
+{
+    enum { GRAIN = 16 };
+    int size = ((n - 1) / parts + GRAIN) / GRAIN * GRAIN;
+    return size < most ? size : most;
+}
+
+/* Cuts the sides in powers of two, so that the least is packed: a block packs its rows of A and its columns of B. */
+static struct cut cut_product(const struct gemm_backend *b, int m, int n)
+{
+    int wanted = blocks_wanted((double)m * n), best = 1;
+    double least = INFINITY;
+    for (int down = 1; down <= wanted; down *= 2) {
+        double packed = (double)m * (wanted / down) + (double)n * down;
+        if (packed < least) {
+            least = packed;
+            best = down;
+        }
+    }
+    struct cut c = {.rows = part_of(m, best, b->rows), .columns = part_of(n, wanted / best, b->columns)};
+    c.down = (m - 1) / c.rows + 1;
+    c.across = (n - 1) / c.columns + 1;
+    return c;
+}
+
 struct blocked_product {
     const struct gemm_backend *backend;
     const struct gemm_product *whole;
-    int rows, columns; /* of a block */
-    int across;        /* blocks side by side */
+    struct cut cut;
 };
 
 static void multiply_block(void *context, int block, int thread)
@@ -135,12 +170,12 @@ static void multiply_block(void *context, int block, int thread)
     (void)thread;
     const struct blocked_product *b = context;
     struct gemm_product part = *b->whole;
-    int row = block / b->across * b->rows, column = block % b->across * b->columns;
+    int row = block / b->cut.across * b->cut.rows, column = block % b->cut.across * b->cut.columns;
     part.a += part.transpose_a ? (size_t)row : (size_t)row * part.lda;
     part.b += part.transpose_b ? (size_t)column * part.ldb : (size_t)column;
     part.c += (size_t)row * part.ldc + column;
-    part.m = part.m - row < b->rows ? part.m - row : b->rows;
-    part.n = part.n - column < b->columns ? part.n - column : b->columns;
+    part.m = part.m - row < b->cut.rows ? part.m - row : b->cut.rows;
+    part.n = part.n - column < b->cut.columns ? part.n - column : b->cut.columns;
     b->backend->multiply(&part);
 }
 
@@ -148,15 +183,8 @@ void gemm_run(const struct gemm *g, const struct gemm_product *p)
 {
     if (p->m <= 0 || p->n <= 0)
         return;
-    struct blocked_product b = {.backend = g->backend, .whole = p, .rows = g->backend->rows};
-    b.columns = g->backend->columns;
-    if (p->m <= g->backend->rows)
-        b.columns = g->backend->narrow_columns;
-    if (p->n <= g->backend->columns)
-        b.rows = g->backend->few_rows;
-    b.across = (p->n - 1) / b.columns + 1;
-    int down = (p->m - 1) / b.rows + 1;
-    threads_run(g->threads, down * b.across, multiply_block, &b);
+    struct blocked_product b = {.backend = g->backend, .whole = p, .cut = cut_product(g->backend, p->m, p->n)};
+    threads_run(g->threads, b.cut.down * b.cut.across, multiply_block, &b);
 }
 
 void gemm_run_here(const struct gemm *g, const struct gemm_product *p)

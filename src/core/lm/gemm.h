@@ -35,7 +35,6 @@ struct gemm_backend {
     const char *name;                                  /* recorded with every run */
     const char *prose;                                 /* one line for people */
     int rows, columns;                                 /* of a block at most */
-    int few_rows, narrow_columns;                      /* where one block is as wide, or as high, as the product */
     void (*multiply)(const struct gemm_product *part); /* one thread computes one block */
     void (*multiply_here)(const struct gemm_product *p); /* for gemm_run_here: any size */
     double tolerance;                                  /* of the self-test, relative to sum |a| |b| */

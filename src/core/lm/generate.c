@@ -5,7 +5,10 @@
 #include "base/mem.h"
 #include "core/lm/transformer.h"
 
-enum { PREFILL_TOKENS = 512 }; /* of prompts admitted in one pass, unless one is longer */
+enum {
+    PREFILL_TOKENS = 512,   /* of prompts admitted in one pass, unless one is longer */
+    LOGIT_FLOATS = 16 << 20 /* logits at once, but for models of a huge vocabulary */
+};
 
 /* A living sequence. */
 struct row {
@@ -40,11 +43,18 @@ static int cache_length(const struct lm_shape *s, const struct generate_options 
     return longest + o->max_new < s->context ? longest + o->max_new : s->context;
 }
 
+/* A row of logits for each of the living, as far as they stay small. */
+static int head_rows(const struct lm_shape *s, const struct generate_options *o)
+{
+    int most = LOGIT_FLOATS / s->vocabulary < 16 ? 16 : LOGIT_FLOATS / s->vocabulary;
+    return o->slots < most ? o->slots : most;
+}
+
 static struct lm_options run_options(const struct lm_shape *s, const struct generate_options *o, int longest)
 {
     return (struct lm_options){.gemm = o->gemm, .adapters = o->adapters, .mapped = o->mapped,
                                .max_tokens = (longest > PREFILL_TOKENS ? longest : PREFILL_TOKENS) + o->slots,
-                               .max_sequence = cache_length(s, o, longest)};
+                               .max_sequence = cache_length(s, o, longest), .head_rows = head_rows(s, o)};
 }
 
 static size_t cache_floats(const struct lm_shape *s, const struct generate_options *o, int longest)
