@@ -7,6 +7,7 @@
 
 #include "base/check.h"
 #include "base/mem.h"
+#include "base/str.h"
 
 bool buf_reserve(struct buf *b, size_t extra)
 {
@@ -64,6 +65,16 @@ void buf_printf(struct buf *b, const char *format, ...)
     vsnprintf(b->data + b->length, (size_t)length + 1, format, args);
     va_end(args);
     b->length += (size_t)length;
+}
+
+void buf_readable(struct buf *b, const void *bytes, size_t length)
+{
+    const char *text = bytes;
+    for (size_t i = 0; i < length;) {
+        size_t n = text[i] ? str_utf8_sequence(text + i, length - i) : 0;
+        buf_add(b, n ? text + i : "\xef\xbf\xbd", n ? n : 3);
+        i += n ? n : 1;
+    }
 }
 
 void buf_drop(struct buf *b, size_t length)

@@ -23,6 +23,10 @@ void buf_text(struct buf *b, const char *text);
 void buf_char(struct buf *b, char c);
 void buf_printf(struct buf *b, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
+/* Appends bytes as text that every part of the service takes: U+FFFD for each byte that is no UTF-8 and for NUL. What a
+ * model writes may end amid a character. */
+void buf_readable(struct buf *b, const void *bytes, size_t length);
+
 /* Removes the first `length` bytes. */
 void buf_drop(struct buf *b, size_t length);
 

@@ -31,7 +31,8 @@ int command_run_job(int argc, char **argv)
         return command_failed(argv[0], &err);
     log_setup((enum log_level)log_level_of(config.log_level), config.log_json);
     int status = CHILD_SPEECHLESS;
-    struct run_options options = {conninfo, model_folder, (int)config.job_threads, (int)config.job_attempts};
+    struct run_options options = {conninfo, model_folder, config.policy_folders, (int)config.job_threads,
+                                  (int)config.job_attempts};
     if (place_model_folder(&config, model_folder, &err) < 0 ||
         store_conninfo(&config, conninfo, sizeof conninfo, &err) < 0)
         command_failed(argv[0], &err);

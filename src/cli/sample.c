@@ -107,20 +107,11 @@ static int make_room(struct sample *s, struct err *err)
     return 0;
 }
 
-/* `text` with U+FFFD for each byte that is no UTF-8: a completion may end amid a character. */
-static void put_readable(struct str text, struct buf *out)
-{
-    for (size_t i = 0, n; i < text.len; i += n ? n : 1) {
-        n = str_utf8_sequence(text.ptr + i, text.len - i);
-        buf_add(out, n ? text.ptr + i : "\xef\xbf\xbd", n ? n : 3);
-    }
-}
-
 static void print_json(const struct sample *s, int i, struct str text, struct buf *out)
 {
     double logp = 0;
     struct buf readable = {0};
-    put_readable(text, &readable);
+    buf_readable(&readable, text.ptr, text.len);
     for (int t = 0; t < s->out.count[i]; t++)
         logp += s->out.logp[(size_t)i * (size_t)s->max_new + (size_t)t];
     json_open(out, '{');

@@ -44,6 +44,7 @@ static int run(const struct config *config, struct err *err)
     const struct child_setting settings[] = {
         {"EGALIGN_DATABASE_URL", conninfo},
         {"EGALIGN_MODEL_FOLDER", model_folder},
+        {"EGALIGN_POLICY_FOLDERS", config->policy_folders},
         {"EGALIGN_JOB_THREADS", threads},
         {"EGALIGN_JOB_ATTEMPTS", attempts},
         {"EGALIGN_LOG_LEVEL", config->log_level},
@@ -52,6 +53,7 @@ static int run(const struct config *config, struct err *err)
     };
     struct worker_options options = {
         .conninfo = conninfo,
+        .model_folder = model_folder,
         .lease_seconds = (int)config->job_lease_seconds,
         .attempts = (int)config->job_attempts,
         .stop_seconds = (int)config->job_stop_seconds,

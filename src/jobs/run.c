@@ -4,7 +4,9 @@
 #include <unistd.h>
 
 #include "base/log.h"
+#include "jobs/complete.h"
 #include "jobs/refit.h"
+#include "jobs/register.h"
 #include "jobs/reporter.h"
 #include "store/pg.h"
 
@@ -15,6 +17,8 @@ static const struct kind {
     bool goes_on;
 } kinds[] = {
     {"fit", refit_run, false},
+    {"register", register_run, false},
+    {"complete", complete_run, false},
 };
 
 static volatile sig_atomic_t stop_asked;
@@ -107,6 +111,7 @@ enum child_exit run_job(const struct run_options *options, const struct uuid *jo
     }
     return work(&(struct job_context){.conninfo = options->conninfo,
                                       .model_folder = options->model_folder,
+                                      .policy_folders = options->policy_folders,
                                       .threads = threads_for(options->threads),
                                       .attempts = options->attempts,
                                       .lease = &lease,

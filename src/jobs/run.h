@@ -22,6 +22,7 @@
 struct run_options {
     const char *conninfo;
     const char *model_folder; /* absolute: policies and the checkpoints of jobs; may not be there yet */
+    const char *policy_folders; /* the knob: where else policies may be registered from */
     int threads;              /* 0: the number of cores less one, at least 1 */
     int attempts;             /* failures that end a job */
 };
@@ -29,7 +30,7 @@ struct run_options {
 /* What the work of a kind is given; all of it stays until the process ends. */
 struct job_context {
     const char *conninfo;
-    const char *model_folder;
+    const char *model_folder, *policy_folders;
     int threads; /* at least 1 */
     int attempts;
     const struct job_lease *lease;

@@ -11,6 +11,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/metrics.h"
+#include "jobs/policy_folder.h"
 #include "store/fit.h"
 #include "store/job.h"
 #include "store/pg.h"
@@ -267,7 +268,10 @@ static void chores(struct worker *w)
     int asked = freed < 0 ? -1 : fit_schedule(w->pg, &e);
     if (asked > 0)
         log_event(LOG_INFO, "fits_scheduled", "%d fits asked for", asked);
-    if (asked < 0)
+    int removed = asked < 0 ? -1 : policy_folder_discard(w->pg, w->options->model_folder, &e);
+    if (removed > 0)
+        log_event(LOG_INFO, "policies_removed", "the files of %d deleted policies were removed", removed);
+    if (removed < 0)
         database_failed(w, "worker_chores", &e);
 }
 

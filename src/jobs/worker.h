@@ -6,8 +6,8 @@
  * was lost: the child is killed, and what it would still write is refused by the database. The child crashed: the job
  * goes back to the queue with the reason, until it has failed too often.
  *
- * Every worker also does what nobody in particular is there for: it frees jobs whose worker fell silent, and runs the
- * scheduler (fit_schedule), which lets only one in at a time.
+ * Every worker also does what nobody in particular is there for: it frees jobs whose worker fell silent, runs the scheduler
+ * (fit_schedule), which lets only one in at a time, and removes the files of deleted policies.
  *
  * A lost database is waited for with backoff; a child goes on computing meanwhile, and its lease decides whether what
  * it finds still counts. SIGTERM or SIGINT: the child is stopped, its job is given back without counting as a failure,
@@ -23,6 +23,7 @@
 
 struct worker_options {
     const char *conninfo; /* of the database */
+    const char *model_folder;
     int lease_seconds;
     int attempts;         /* failures that end a job */
     int stop_seconds;     /* from SIGTERM to SIGKILL of a child */

@@ -79,6 +79,15 @@ int item_create(struct pool *pool, const struct uuid *project, struct str prompt
     return item_get(pool, project, &item.id, out, err);
 }
 
+int item_store_on(struct pg *pg, const struct uuid *project, const struct uuid *item, struct str prompt,
+                  const struct item_response *responses, size_t count, struct err *err)
+{
+    struct new_item new = {.project = project, .id = *item, .prompt = prompt, .responses = responses, .count = count};
+    if (prompt.ptr && store_item(pg, &new, err) < 0)
+        return -1;
+    return count > 0 ? store_responses(pg, &new, err) : 0;
+}
+
 int item_get(struct pool *pool, const struct uuid *project, const struct uuid *item, struct buf *out, struct err *err)
 {
     struct pg_params p = {0};

@@ -58,6 +58,9 @@ static void buf_grows_fails_and_recovers(void **state)
     buf_add(&b, (char[9000]){0}, 9000);
     assert_true(b.failed);
     assert_null(buf_take(&b, NULL));
+    buf_readable(&b, "a\0\xc3\xa9\xc3", 5);
+    assert_string_equal(b.data, "a\xef\xbf\xbd\xc3\xa9\xef\xbf\xbd");
+    buf_clear(&b);
     buf_text(&b, "again");
     size_t n;
     char *text = buf_take(&b, &n);

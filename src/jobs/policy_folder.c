@@ -1,0 +1,141 @@
+#define _XOPEN_SOURCE 700 /* nftw */
+#define _DEFAULT_SOURCE
+
+#include "jobs/policy_folder.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <ftw.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "core/lm/checkpoint.h"
+#include "core/lm/checkpoint_digest.h"
+#include "store/policy_place.h"
+
+#define SECOND INT64_C(1000000000)
+
+enum { PUBLISH_TRIES = 10, OPEN_FOLDERS = 16 };
+
+static int count_parameters(const struct lm_shape *shape, int64_t *ret, struct err *err)
+{
+    struct lm_layout layout;
+    if (lm_layout_make(shape, &layout, err) < 0)
+        return -1;
+    *ret = 0;
+    for (int i = 0; i < layout.tensor_count; i++)
+        *ret += (int64_t)lm_tensor_count(&layout.tensors[i]);
+    lm_layout_free(&layout);
+    return 0;
+}
+
+int policy_folder_facts(const char *folder, struct policy_facts *ret, struct err *err)
+{
+    struct lm_shape shape;
+    if (checkpoint_shape(folder, &shape, err) < 0 || count_parameters(&shape, &ret->parameters, err) < 0)
+        return -1;
+    ret->family = lm_family_name(shape.family);
+    return checkpoint_digest(folder, ret->digest, &ret->bytes, err);
+}
+
+/* ---- removing ---- */
+
+static int remove_one(const char *path, const struct stat *status, int kind, struct FTW *walk)
+{
+    (void)status;
+    (void)kind;
+    (void)walk;
+    return remove(path);
+}
+
+/* Removes a folder with all that is in it; links are removed, not followed. It need not be there. */
+static int remove_folder(const char *path, struct err *err)
+{
+    if (nftw(path, remove_one, OPEN_FOLDERS, FTW_DEPTH | FTW_PHYS) != 0 && errno != ENOENT)
+        return err_errno(err, "cannot remove %s", path);
+    return 0;
+}
+
+int policy_folder_discard(struct pg *pg, const char *model_folder, struct err *err)
+{
+    struct arena arena = {0};
+    struct policy policy = {0};
+    int removed = 0, found;
+    while ((found = policy_discarded(pg, policy.name ? &policy.id : NULL, &arena, &policy, err)) > 0) {
+        char own[PLACE_PATH];
+        if (policy_place_own(model_folder, &policy.id, own, err) < 0 || strcmp(policy.folder, own) != 0 ||
+            remove_folder(own, NULL) < 0)
+            continue; /* another machine's, or not to be removed now */
+        found = policy_folder_gone(pg, &policy.id, err);
+        if (found < 0)
+            break;
+        removed++;
+    }
+    arena_free(&arena);
+    return found < 0 ? -1 : removed;
+}
+
+/* ---- publishing ---- */
+
+/* So that the name of what is in it lasts. */
+static int flush_folder(const char *path, struct err *err)
+{
+    int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (fd < 0)
+        return err_errno(err, "cannot open %s", path);
+    int result = fsync(fd) < 0 ? err_errno(err, "cannot flush %s", path) : 0;
+    close(fd);
+    return result;
+}
+
+/* Moves the folder to its place. What lies there is of an earlier attempt that got no further. */
+static int move(const char *written, const char *own, const char *model_folder, struct err *err)
+{
+    char parent[PLACE_PATH];
+    if (place_file(model_folder, "policies", parent, err) < 0)
+        return -1;
+    if (mkdir(parent, 0755) < 0 && errno != EEXIST)
+        return err_errno(err, "cannot make %s", parent);
+    if (flush_folder(written, err) < 0 || remove_folder(own, err) < 0)
+        return -1;
+    if (rename(written, own) < 0)
+        return err_errno(err, "cannot move %s to %s", written, own);
+    return flush_folder(parent, err);
+}
+
+int policy_folder_finish(struct reporter *reporter, const char *folder, const struct policy_facts *facts,
+                         struct err *err)
+{
+    for (int try = 1;; try++) {
+        struct pg *pg = reporter_pg(reporter, 0, err);
+        if (pg && policy_publish(pg, reporter->job->lease, folder, facts, err) == 0)
+            return 0;
+        if ((err->code != ERR_DATABASE_DOWN && err->code != ERR_DATABASE_CONFLICT) || try == PUBLISH_TRIES)
+            return -1;
+        clock_sleep_ns(try * SECOND);
+    }
+}
+
+int policy_folder_publish(struct reporter *reporter, const char *written, struct err *err)
+{
+    const struct job_context *job = reporter->job;
+    struct arena arena = {0};
+    struct policy policy;
+    struct policy_facts facts = {0};
+    char own[PLACE_PATH];
+    struct pg *pg = reporter_pg(reporter, 0, err);
+    int result = pg ? policy_of_job(pg, job->lease, &arena, &policy, err) : -1;
+    if (result == 0)
+        result = policy_place_own(job->model_folder, &policy.id, own, err);
+    if (result == 0)
+        result = move(written, own, job->model_folder, err);
+    if (result == 0)
+        result = policy_folder_facts(own, &facts, err);
+    if (result == 0)
+        result = policy_folder_finish(reporter, own, &facts, err);
+    arena_free(&arena);
+    return result;
+}
