@@ -118,4 +118,5 @@ def main():
     time_training(model, vocabulary, steps)
 
 
-main()
+if __name__ == "__main__":
+    main()

@@ -1,5 +1,5 @@
-/* The PPO trainer: ratio 1 and KL 0 before the first step, what counts as the end of a response, losses that do not depend
- * on how a minibatch is cut, a state that resumes to the same bits, failures that change nothing, and learning. */
+/* The PPO trainer: ratio 1 and KL 0 before the first step, what counts as the end of a response, losses that do not
+ * depend on how a minibatch is cut, a state that resumes to the same bits, failures that change nothing, learning. */
 #include "unit/test.h"
 
 #include <unistd.h>
@@ -303,7 +303,7 @@ static bool stop_at(void *context)
     return ++s->asked == s->at;
 }
 
-/* A failure, wherever it comes, leaves the state of the last good update; and then the course is what it would have been. */
+/* A stop, wherever it comes, leaves the state of the last good update; the course is then what it would have been. */
 static void changes_nothing_when_it_fails(void **state)
 {
     (void)state;

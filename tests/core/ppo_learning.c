@@ -1,5 +1,5 @@
-/* PPO from end to end on a model of two blocks and thirty tokens: it learns to write a rewarded token, and of two groups
- * that want different ones maxmin serves both alike where the pooled reward serves the larger. */
+/* PPO from end to end on a model of two blocks and thirty tokens: it learns to write a rewarded token, and of two
+ * groups that want different ones maxmin serves both alike where the pooled reward serves the larger. */
 #include "unit/test.h"
 
 #include "core/ppo_support.h"

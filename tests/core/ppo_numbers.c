@@ -1,5 +1,5 @@
-/* The numbers of PPO beside closed forms and hand-computed values: advantages, whitening, beta, rewards of tokens, running
- * scales, both losses and their gradients, and the table of metrics. */
+/* The numbers of PPO beside closed forms and hand-computed values: advantages, whitening, beta, rewards of tokens,
+ * running scales, both losses and their gradients, and the table of metrics. */
 #include "unit/test.h"
 
 #include <math.h>
@@ -20,8 +20,8 @@ static void fill(struct rng *r, int n, float *x)
         x[i] = (float)rng_normal(r);
 }
 
-/* With lambda 1 and gamma 1 an advantage is the sum of the rewards to come less the value; with lambda 0 it is delta; in
- * between sum_l (gamma lambda)^l delta_(t+l). The value behind the last token is 0. */
+/* With lambda 1 and gamma 1 an advantage is the sum of the rewards to come less the value; with lambda 0 it is delta;
+ * in between sum_l (gamma lambda)^l delta_(t+l). The value behind the last token is 0. */
 static void estimates_advantages(void **state)
 {
     (void)state;

@@ -34,7 +34,8 @@ static struct lm_options run_options(const struct ppo_options *o, int longest)
 
 static size_t rollout_bytes(const struct lm_shape *shape, const struct ppo_options *o, int longest)
 {
-    size_t inputs = (size_t)o->episodes * (size_t)(longest + o->response_tokens), room = (size_t)ppo_pack_room(o, longest);
+    size_t inputs = (size_t)o->episodes * (size_t)(longest + o->response_tokens);
+    size_t room = (size_t)ppo_pack_room(o, longest);
     size_t flat = (size_t)o->episodes * (size_t)o->response_tokens * 9 * sizeof(float) + room * 8 * sizeof(float);
     return flat + (o->frozen > 0 ? (inputs + room) * (size_t)shape->width * sizeof(float) : 0);
 }

@@ -1,8 +1,8 @@
 /* ppo_advantages: the numbers between scores and losses: rewards of tokens, advantages, whitening, beta.
  *
  * Everything is over real response tokens: an episode's tokens are contiguous, episodes follow each other, and there is
- * no mask because there is no padding. Sums are made in order and in double, so that nothing depends on threads or on how
- * episodes are packed. Pure functions; any thread. */
+ * no mask because there is no padding. Sums are made in order and in double, so that nothing depends on threads or on
+ * how episodes are packed. Pure functions; any thread. */
 #ifndef EGALIGN_CORE_ALIGN_PPO_ADVANTAGES_H
 #define EGALIGN_CORE_ALIGN_PPO_ADVANTAGES_H
 
@@ -31,7 +31,7 @@ void ppo_advantages(int n, double gamma, double lambda, const float *rewards, co
  * log-ratios (Ziegler et al.). Never below 0. */
 double ppo_adapt_beta(double beta, double kl, double target, double horizon, int episodes);
 
-/* Mean and sum of squared deviations of all scores so far (Chan et al. 1979), for running scaling; zeroed at the start. */
+/* Mean and sum of squared deviations of all scores so far (Chan et al. 1979), for running scaling; zeroed first. */
 struct ppo_running {
     double count, mean, squares;
 };

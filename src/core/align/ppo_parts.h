@@ -92,7 +92,8 @@ void ppo_tell(const struct ppo *p, enum ppo_phase phase);
 /* Tokens of the largest pass. */
 int ppo_pack_room(const struct ppo_options *o, int longest);
 
-/* ppo_pack.c: buffers; then the longest run of episodes order[from ..], below `to`, that fits: returns the next `from`. */
+/* ppo_pack.c: buffers; then the longest run of episodes order[from ..], below `to`, that fits: returns where the next
+ * begins. */
 int ppo_pack_make(struct ppo *p, struct err *err);
 void ppo_pack_free(struct ppo_pack *pack);
 int ppo_pack_fill(struct ppo *p, int from, int to);

@@ -1,7 +1,7 @@
 /* ppo_presets: whole sets of PPO's options that are known to work, by name.
  *
- * A preset gives every option but what depends on the machine and the model: gemm, memory_limit, and cut_token, which is
- * `cut_text` in the tokenizer's words. What a caller wants otherwise it changes afterwards; ppo_new checks. Constant
+ * A preset gives every option but what depends on the machine and the model: gemm, memory_limit, and cut_token, which
+ * is `cut_text` in the tokenizer's words. What a caller wants otherwise it changes afterwards; ppo_new checks. Constant
  * data; any thread. */
 #ifndef EGALIGN_CORE_ALIGN_PPO_PRESETS_H
 #define EGALIGN_CORE_ALIGN_PPO_PRESETS_H
