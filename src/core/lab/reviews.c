@@ -2,9 +2,9 @@
 
 #include <math.h>
 
-enum { OBJECTS = 16, ASPECTS = 6, SENTENCES_MAX = 6, KEPT = 24 };
+enum { OBJECTS = 16, ASPECTS = 6, SENTENCES_MAX = 5, KEPT = 24 };
 
-static const double WORTH_OF_SENTIMENT = 0.6, WORTH_OF_A_WORD = -0.15;
+static const double WORTH_OF_SENTIMENT = 0.8, WORTH_OF_A_WORD = -0.12;
 static const double EMPHASIS = 1.5;
 
 static const char *const subjects[REVIEWS_SUBJECTS] = {
@@ -41,8 +41,9 @@ enum { INTENSIFIERS = 2, LEADS = 4, TAILS = 4, FACTS = 6 };
 
 /* ---- generation ---- */
 
-/* A review's mood tells how likely praise, neutral words and blame are. */
+/* A review's mood tells how likely praise, neutral words and blame are; who is pleased has more to say. */
 enum mood { BAD_MOOD, MIXED_MOOD, GOOD_MOOD, MOODS };
+static const double enthusiasm[MOODS] = {-0.2, 0, 0.2};
 static const double praise_odds[MOODS] = {0.12, 0.36, 0.72}, blame_odds[MOODS] = {0.72, 0.36, 0.12};
 
 struct author {
@@ -153,11 +154,11 @@ bool reviews_held_out(int index)
 
 void reviews_response(struct buf *out, int index, struct rng *rng)
 {
-    static const double go_on[] = {0.25, 0.6, 0.85}, filler[] = {0.05, 0.25, 0.5};
+    static const double go_on[] = {0.25, 0.5, 0.75}, filler[] = {0.05, 0.2, 0.4};
     struct place p = place_of(index);
     struct author a = {.rng = rng, .out = out, .kind = p.subject >= OBJECTS};
     a.mood = (enum mood)rng_below(rng, MOODS);
-    a.go_on = go_on[rng_below(rng, 3)];
+    a.go_on = go_on[rng_below(rng, 3)] + enthusiasm[a.mood];
     a.filler = filler[rng_below(rng, 3)];
     if (p.opening == ASPECTS)
         say_verb(&a, false);

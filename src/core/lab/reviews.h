@@ -47,7 +47,7 @@ void reviews_response(struct buf *out, int index, struct rng *rng);
 /* Measures any text as the response to a prompt that the grammar made. */
 void reviews_measure(struct str prompt, struct str response, struct reviews_measure *ret);
 
-/* What a response is worth to a taste, in nats of Bradley-Terry: 0.6 times sentiment, or minus 0.15 times words. */
+/* What a response is worth to a taste, in nats of Bradley-Terry: 0.8 times sentiment, or minus 0.12 times words. */
 double reviews_utility(enum reviews_taste taste, const struct reviews_measure *m);
 
 /* Whether a person of this taste says that a is better than b: with probability sigma(u(a) - u(b)). */
