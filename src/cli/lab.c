@@ -68,7 +68,7 @@ static void print_table(const struct lab_result *r)
     printf("%s: %s\n", r->id, r->title);
     for (int i = 0; i < r->figures; i++) {
         const struct lab_figure *f = &r->figure[i];
-        printf("  %-42s %10.6g", f->name, f->value);
+        printf("  %-52s %10.6g", f->name, f->value);
         if (f->judged)
             printf("   target %.4g .. %.4g   %s", f->low, f->high, is_within(f) ? "within" : "OUTSIDE");
         printf("\n");

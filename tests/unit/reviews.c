@@ -20,10 +20,12 @@ static void sentiment_is_the_sum_over_derived_sentences(void **state)
     assert_int_equal(m.words, 10);
     assert_int_equal(m.sentences, 3);
     assert_int_equal(m.derived, 3);
-    assert_true(fabs(m.sentiment - (1.5 - 2)) < 1e-12);
-    m = measured("On the film. I", " adore it in every way. All in all, the plot is superb from start to end.");
+    assert_true(fabs(m.sentiment - (1.25 - 2)) < 1e-12);
+    m = measured("On the film. I", " adore it in every way. All in all, the plot is the best of all that I have seen.");
     assert_int_equal(m.derived, 2);
-    assert_true(fabs(m.sentiment - 4) < 1e-12);
+    assert_true(fabs(m.sentiment - 6) < 1e-12);
+    m = measured("On the film. It", " is very much better than I had dared to hope.");
+    assert_true(m.derived == 0 && m.sentiment == 0);
 }
 
 static void nonsense_repetition_and_unfinished_sentences_say_nothing(void **state)
@@ -59,12 +61,12 @@ static void all_that_is_generated_is_derived(void **state)
         reviews_response(&again, i % REVIEWS_PROMPTS, &same);
         assert_string_equal(response.data, again.data);
         reviews_measure((struct str){prompt.data, prompt.length}, (struct str){response.data, response.length}, &m);
-        assert_in_range(m.sentences, 1, 6);
+        assert_in_range(m.sentences, 1, 5);
         assert_true(m.derived >= 1 && m.words >= 2);
         sum += m.sentiment / n;
         squares += m.sentiment * m.sentiment / n;
     }
-    assert_true(fabs(sum) < 0.3);
+    assert_true(sum > 0.5 && sum < 1.5);
     assert_true(squares > 4);
     buf_free(&prompt);
     buf_free(&response);
@@ -85,7 +87,7 @@ static void the_tastes_are_opposed_where_praise_costs_words(void **state)
     (void)state;
     const char *prompt = "Notes on the desk. It";
     struct reviews_measure little = measured(prompt, " is plain.");
-    struct reviews_measure much = measured(prompt, " is great. I love it. The look is superb. The size is lovely.");
+    struct reviews_measure much = measured(prompt, " is a joy to me from the first day on. I am so glad that I found it.");
     struct rng rng;
     int praised = 0, brief = 0;
     assert_true(reviews_utility(REVIEWS_SENTIMENT, &much) > reviews_utility(REVIEWS_SENTIMENT, &little));
@@ -96,7 +98,7 @@ static void the_tastes_are_opposed_where_praise_costs_words(void **state)
         brief += reviews_prefers(REVIEWS_CONCISENESS, &little, &much, &rng);
     }
     assert_in_range(praised, 970, 1000); /* sigma(4.8) = .992 */
-    assert_in_range(brief, 770, 880);    /* sigma(1.65) = .839 */
+    assert_in_range(brief, 830, 915); /* sigma(1.92) = .872 */
 }
 
 int main(void)

@@ -44,6 +44,7 @@ static const struct {
     {"T8", "Choice of the number of groups", lab_t8, 12},
     {"T9", "Two goals in a grid: one reward against max-min", lab_t9, 1},
     {"T10", "Total variation of two groups to their mixture", lab_t10, 1},
+    {"T11", "Texts: a policy for one reward and a MaxMin policy, 80:20 and 10:1", lab_t11, 5},
 };
 
 enum { EXPERIMENTS = sizeof experiments / sizeof experiments[0] };

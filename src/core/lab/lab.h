@@ -10,6 +10,7 @@
  *   T8   the number of groups chosen, K = 1, 2, 3, over several seeds
  *   T9   two goals in a grid world: a policy for one reward against max-min
  *   T10  two groups: TV to the mixture is (1 - eta_u) TV between them
+ *   T11  texts: a small model, people of two tastes, EM, PPO on the single reward and on MaxMin, at 80:20 and 10:1
  *
  * Deterministic for a seed. blas_start must have succeeded. One thread. */
 #ifndef EGALIGN_CORE_LAB_H
@@ -22,7 +23,7 @@
 enum { LAB_FIGURES_MAX = 64 };
 
 struct lab_figure {
-    char name[48];
+    char name[64];
     double value, low, high; /* within when low <= value <= high; either may be infinite */
     bool judged;             /* false: shown only */
 };

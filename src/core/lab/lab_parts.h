@@ -51,4 +51,7 @@ int lab_t7(struct lab *lab, struct err *err);
 /* navigation.c */
 int lab_t9(struct lab *lab, struct err *err);
 
+/* t11.c */
+int lab_t11(struct lab *lab, struct err *err);
+
 #endif

@@ -4,8 +4,8 @@
 
 enum { OBJECTS = 16, ASPECTS = 6, SENTENCES_MAX = 5, KEPT = 24 };
 
-static const double WORTH_OF_SENTIMENT = 0.8, WORTH_OF_A_WORD = -0.12;
-static const double EMPHASIS = 1.5;
+static const double WORTH_OF_SENTIMENT = 0.6, WORTH_OF_A_WORD = -0.12;
+static const double EMPHASIS = 1.25;
 
 static const char *const subjects[REVIEWS_SUBJECTS] = {
     "kettle", "lamp",  "chair", "tent",  "radio", "knife", "coat",  "boat",  "phone", "clock", "desk", "bike",
@@ -22,11 +22,40 @@ struct word {
     double sentiment;
 };
 
-static const struct word adjectives[] = {{"great", 2}, {"superb", 2}, {"lovely", 2}, {"good", 1},  {"nice", 1},
-                                         {"fine", 1},  {"plain", 0},  {"normal", 0}, {"usual", 0}, {"poor", -1},
-                                         {"weak", -1}, {"dull", -1},  {"awful", -2}, {"bad", -2},  {"ugly", -2}};
-static const struct word verbs[] = {{"love", 2},     {"adore", 2},    {"like", 1},   {"enjoy", 1}, {"know", 0},
-                                    {"remember", 0}, {"dislike", -1}, {"doubt", -1}, {"hate", -2}, {"regret", -2}};
+/* The greatest praise takes many words: that is where the tastes part. */
+static const double HIGH_PRAISE = 4;
+
+static const struct word adjectives[] = {{"good", 1},
+                                         {"nice", 1},
+                                         {"fine", 1},
+                                         {"great", 2},
+                                         {"superb", 2},
+                                         {"lovely", 2},
+                                         {"all that one could ever wish for", 4},
+                                         {"the best of all that I have seen", 4},
+                                         {"a joy to me from the first day on", 4},
+                                         {"much better than I had dared to hope", 4},
+                                         {"plain", 0},
+                                         {"normal", 0},
+                                         {"usual", 0},
+                                         {"poor", -1},
+                                         {"weak", -1},
+                                         {"dull", -1},
+                                         {"awful", -2},
+                                         {"bad", -2},
+                                         {"ugly", -2}};
+static const struct word verbs[] = {{"like", 1},
+                                    {"enjoy", 1},
+                                    {"love", 2},
+                                    {"adore", 2},
+                                    {"am so glad that I found", 4},
+                                    {"tell all my friends to try", 4},
+                                    {"know", 0},
+                                    {"remember", 0},
+                                    {"dislike", -1},
+                                    {"doubt", -1},
+                                    {"hate", -2},
+                                    {"regret", -2}};
 
 enum { ADJECTIVES = sizeof adjectives / sizeof adjectives[0], VERBS = sizeof verbs / sizeof verbs[0] };
 
@@ -43,7 +72,7 @@ enum { INTENSIFIERS = 2, LEADS = 4, TAILS = 4, FACTS = 6 };
 
 /* A review's mood tells how likely praise, neutral words and blame are; who is pleased has more to say. */
 enum mood { BAD_MOOD, MIXED_MOOD, GOOD_MOOD, MOODS };
-static const double enthusiasm[MOODS] = {-0.2, 0, 0.2};
+static const double enthusiasm[MOODS] = {-0.15, 0, 0.15};
 static const double praise_odds[MOODS] = {0.12, 0.36, 0.72}, blame_odds[MOODS] = {0.72, 0.36, 0.12};
 
 struct author {
@@ -79,10 +108,11 @@ static const struct word *pick_word(const struct author *a, const struct word *l
 
 static void say_adjective(const struct author *a)
 {
+    const struct word *word = pick_word(a, adjectives, ADJECTIVES);
     buf_text(a->out, " is ");
-    if (chance(a, 0.3))
+    if (word->sentiment < HIGH_PRAISE && chance(a, 0.3))
         buf_printf(a->out, "%s ", pick(a, intensifiers, INTENSIFIERS));
-    buf_text(a->out, pick_word(a, adjectives, ADJECTIVES)->text);
+    buf_text(a->out, word->text);
 }
 
 static void say_verb(const struct author *a, bool of_aspect)
@@ -154,7 +184,7 @@ bool reviews_held_out(int index)
 
 void reviews_response(struct buf *out, int index, struct rng *rng)
 {
-    static const double go_on[] = {0.25, 0.5, 0.75}, filler[] = {0.05, 0.2, 0.4};
+    static const double go_on[] = {0.2, 0.45, 0.7}, filler[] = {0, 0.1, 0.25};
     struct place p = place_of(index);
     struct author a = {.rng = rng, .out = out, .kind = p.subject >= OBJECTS};
     a.mood = (enum mood)rng_below(rng, MOODS);
@@ -227,7 +257,7 @@ static bool take_predicate(struct reader *r, double *ret)
     if (!take(r, "is"))
         return false;
     bool emphatic = take_any(r, intensifiers, INTENSIFIERS);
-    if (!take_word(r, adjectives, ADJECTIVES, ret))
+    if (!take_word(r, adjectives, ADJECTIVES, ret) || (emphatic && *ret >= HIGH_PRAISE))
         return false;
     *ret *= emphatic ? EMPHASIS : 1;
     return true;

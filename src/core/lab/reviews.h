@@ -32,7 +32,7 @@ struct reviews_measure {
     int words;
     int sentences;    /* that end; an unfinished rest is none */
     int derived;      /* of these: that the grammar derives and that are not said twice */
-    double sentiment; /* sum over the derived: plain praise is 1, great praise 2, each half as much again with "very" */
+    double sentiment; /* sum over the derived: praise is 1 or 2, high praise 4; "very" adds a quarter */
 };
 
 /* Appends prompt `index` (0 .. REVIEWS_PROMPTS - 1). */
@@ -47,7 +47,7 @@ void reviews_response(struct buf *out, int index, struct rng *rng);
 /* Measures any text as the response to a prompt that the grammar made. */
 void reviews_measure(struct str prompt, struct str response, struct reviews_measure *ret);
 
-/* What a response is worth to a taste, in nats of Bradley-Terry: 0.8 times sentiment, or minus 0.12 times words. */
+/* What a response is worth to a taste, in nats of Bradley-Terry: 0.6 times sentiment, or minus 0.12 times words. */
 double reviews_utility(enum reviews_taste taste, const struct reviews_measure *m);
 
 /* Whether a person of this taste says that a is better than b: with probability sigma(u(a) - u(b)). */
