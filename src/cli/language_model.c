@@ -12,15 +12,6 @@ int language_model_start(struct language_model *l, int threads, struct err *err)
     return language_model_open(l, threads, err);
 }
 
-int language_model_fits(size_t bytes, struct err *err)
-{
-    double has = (double)sysconf(_SC_PHYS_PAGES) * (double)sysconf(_SC_PAGESIZE);
-    if ((double)bytes > has)
-        return err_set(err, ERR_NO_MEMORY, "this takes %.2f GB of memory, and the machine has %.2f GB",
-                       (double)bytes / 1e9, has / 1e9);
-    return 0;
-}
-
 int option_whole(const char *name, const char *text, int64_t least, int64_t most, int64_t *ret, struct err *err)
 {
     if (text && (!str_to_int64(str_of(text), ret) || *ret < least || *ret > most))

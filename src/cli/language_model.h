@@ -1,5 +1,5 @@
-/* language_model: the commands' side of core/align/language_model.h: how many threads and how much memory this machine
- * has for a model, and options that are numbers. One thread. */
+/* language_model: the commands' side of core/align/language_model.h: how many threads this machine has for a
+ * model, and options that are numbers. One thread. */
 #ifndef EGALIGN_CLI_LANGUAGE_MODEL_H
 #define EGALIGN_CLI_LANGUAGE_MODEL_H
 
@@ -7,9 +7,6 @@
 
 /* Starts BLAS and the pool: `threads` of them, 0 for the machine's cores, 8 at most. */
 int language_model_start(struct language_model *l, int threads, struct err *err);
-
-/* ERR_NO_MEMORY, with both figures, when `bytes` are more than the machine has. */
-int language_model_fits(size_t bytes, struct err *err);
 
 /* The whole number that an option's text must be, within least .. most. Keeps *ret where the text is NULL. */
 int option_whole(const char *name, const char *text, int64_t least, int64_t most, int64_t *ret, struct err *err);

@@ -9,6 +9,7 @@
 #include "cli/arguments.h"
 #include "cli/language_model.h"
 #include "core/lm/generate.h"
+#include "jobs/machine.h"
 
 static const char help[] =
     "usage: egalign sample DIR --prompt TEXT [OPTION...]\n\n"
@@ -165,7 +166,7 @@ static int run(struct sample *s, struct err *err)
                                        .max_new = (int)s->max_new,
                                        .eos = s->lm.dialogue.end,
                                        .slots = s->samples < 64 ? (int)s->samples : 64};
-    if (language_model_fits(generate_bytes(&s->lm.model->shape, &options, (int)s->ids.count), err) < 0)
+    if (machine_fits(generate_bytes(&s->lm.model->shape, &options, (int)s->ids.count), err) < 0)
         return -1;
     if (generate(s->lm.model, &options, (int)s->samples, s->prompts, &s->out, err) < 0)
         return -1;

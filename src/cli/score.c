@@ -12,6 +12,7 @@
 #include "cli/language_model.h"
 #include "core/align/sft_data.h"
 #include "core/lm/transformer.h"
+#include "jobs/machine.h"
 
 static const char help[] =
     "usage: egalign score DIR FILE [--longest N] [--backend NAME] [--threads N]\n\n"
@@ -121,7 +122,7 @@ static int run(struct score *s, struct err *err)
     if (s->longest == 0 || s->longest > context)
         s->longest = context;
     struct lm_options options = {.gemm = s->lm.gemm, .max_tokens = (int)s->longest, .max_sequence = (int)s->longest};
-    if (language_model_fits(lm_run_bytes(&s->lm.model->shape, &options), err) < 0)
+    if (machine_fits(lm_run_bytes(&s->lm.model->shape, &options), err) < 0)
         return -1;
     s->run = lm_run_new(s->lm.model, &options, err);
     s->logp = mem_array((size_t)s->longest, sizeof *s->logp);

@@ -8,6 +8,7 @@
 #include "base/mem.h"
 #include "cli/arguments.h"
 #include "core/lm/bpe_train.h"
+#include "jobs/machine.h"
 #include "jobs/sft_course.h"
 
 /* The options as they were written. */
@@ -156,7 +157,7 @@ int train_prepare(struct train *t, struct err *err)
     if (t->data.cut + t->data.passed_over > 0)
         fprintf(stderr, "egalign train: of %ld examples %ld are longer than %d tokens and were cut, %ld passed over\n",
                 t->data.lines, t->data.cut, t->data.longest, t->data.passed_over);
-    if (language_model_fits(sft_bytes(&t->lm.model->shape, &t->data, &t->options), err) < 0)
+    if (machine_fits(sft_bytes(&t->lm.model->shape, &t->data, &t->options), err) < 0)
         return -1;
     return check_folder(t->out, err) < 0 ? -1 : sft_start_folder(&t->start, &t->lm, t->out, err);
 }

@@ -5,6 +5,7 @@
 
 #include "base/log.h"
 #include "jobs/complete.h"
+#include "jobs/finetune.h"
 #include "jobs/refit.h"
 #include "jobs/register.h"
 #include "jobs/reporter.h"
@@ -19,6 +20,7 @@ static const struct kind {
     {"fit", refit_run, false},
     {"register", register_run, false},
     {"complete", complete_run, false},
+    {"sft", finetune_run, true},
 };
 
 static volatile sig_atomic_t stop_asked;

@@ -339,6 +339,21 @@ static int publish(struct pg *pg, void *context, struct err *err)
     return job_end(pg, w->lease, JOB_DONE, NULL, "done", err);
 }
 
+int policy_recipe_add(struct pg *pg, const struct job_lease *lease, struct str members, struct err *err)
+{
+    struct pg_params p = {0};
+    struct pg_result *r = NULL;
+    pg_param_uuid(&p, &lease->job);
+    pg_param_uuid(&p, &lease->token);
+    pg_param_text(&p, members);
+    int result = pg_query(pg, QUERY_policy_recipe, &p, &r, err);
+    if (result == 0 && pg_rows(r) == 0)
+        result = err_set(err, ERR_LEASE_LOST, "the lease on the job was lost before its policy was told of");
+    pg_params_free(&p);
+    pg_result_free(r);
+    return result;
+}
+
 int policy_publish(struct pg *pg, const struct job_lease *lease, const char *folder, const struct policy_facts *facts,
                    struct err *err)
 {

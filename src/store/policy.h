@@ -104,6 +104,10 @@ int policy_read(struct pg *pg, const struct uuid *project, struct str name_or_id
 int policy_of_job(struct pg *pg, const struct job_lease *lease, struct arena *arena, struct policy *ret,
                   struct err *err);
 
+/* Adds the members of a JSON object to the recipe of the policy that the job makes: what only the job knows.
+ * ERR_LEASE_LOST. */
+int policy_recipe_add(struct pg *pg, const struct job_lease *lease, struct str members, struct err *err);
+
 /* Makes the job's policy ready and ends the job as done, in one transaction. `folder`: where it lies, an absolute path.
  * ERR_LEASE_LOST: nothing was written. Soft errors of the database may be tried again. */
 int policy_publish(struct pg *pg, const struct job_lease *lease, const char *folder, const struct policy_facts *facts,

@@ -87,27 +87,45 @@ static int check_config(const char *folder, const char *pointer, struct err *err
     return 0;
 }
 
+/* What the name stands for, if it may be read. */
+static int resolve(const char *model_folder, const char *policy_folders, const char *name, const char *pointer,
+                   char ret[PLACE_PATH], struct stat *ret_status, struct err *err)
+{
+    char real[PATH_MAX];
+    if (name[0] != '/')
+        return refuse(err, pointer, name, "the path must be absolute");
+    if (!realpath(name, real) || stat(real, ret_status) < 0)
+        return refuse(err, pointer, name, strerror(errno));
+    if (!allowed(model_folder, policy_folders, real))
+        return refuse(err, pointer, name, "it lies neither in model_folder nor in one of policy_folders");
+    if (own(model_folder, real))
+        return refuse(err, pointer, name, "the service keeps policies and jobs of its own there; copy it elsewhere");
+    if (strlen(real) >= PLACE_PATH)
+        return refuse(err, pointer, name, "the path is too long");
+    strcpy(ret, real);
+    return 0;
+}
+
 int policy_place_check(const char *model_folder, const char *policy_folders, const char *folder, const char *pointer,
                        char ret[PLACE_PATH], struct err *err)
 {
-    char real[PATH_MAX];
     struct stat status;
-    if (folder[0] != '/')
-        return refuse(err, pointer, folder, "the path must be absolute");
-    if (!realpath(folder, real) || stat(real, &status) < 0)
-        return refuse(err, pointer, folder, strerror(errno));
-    if (!allowed(model_folder, policy_folders, real))
-        return refuse(err, pointer, folder, "it lies neither in model_folder nor in one of policy_folders");
-    if (own(model_folder, real))
-        return refuse(err, pointer, folder, "the service keeps policies and jobs of its own there; copy it elsewhere");
+    if (resolve(model_folder, policy_folders, folder, pointer, ret, &status, err) < 0)
+        return -1;
     if (!S_ISDIR(status.st_mode))
         return refuse(err, pointer, folder, "it is no folder");
-    if (strlen(real) >= PLACE_PATH)
-        return refuse(err, pointer, folder, "the path is too long");
-    if (check_config(real, pointer, err) < 0 || check_files(model_folder, policy_folders, real, pointer, err) < 0)
+    if (check_config(ret, pointer, err) < 0)
         return -1;
-    strcpy(ret, real);
-    return 0;
+    return check_files(model_folder, policy_folders, ret, pointer, err);
+}
+
+int policy_place_file(const char *model_folder, const char *policy_folders, const char *file, const char *pointer,
+                      char ret[PLACE_PATH], struct err *err)
+{
+    struct stat status;
+    if (resolve(model_folder, policy_folders, file, pointer, ret, &status, err) < 0)
+        return -1;
+    return S_ISREG(status.st_mode) ? 0 : refuse(err, pointer, file, "it is no file");
 }
 
 int policy_place_own(const char *model_folder, const struct uuid *policy, char ret[PLACE_PATH], struct err *err)

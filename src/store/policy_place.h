@@ -18,6 +18,10 @@
 int policy_place_check(const char *model_folder, const char *policy_folders, const char *folder, const char *pointer,
                        char ret[PLACE_PATH], struct err *err);
 
+/* The same for a file that training may read; files of the service's own are left out. */
+int policy_place_file(const char *model_folder, const char *policy_folders, const char *file, const char *pointer,
+                      char ret[PLACE_PATH], struct err *err);
+
 /* The folder of a policy that a job of ours makes: MODEL_FOLDER/policies/ID. ERR_CONFIG when the path is too long. */
 int policy_place_own(const char *model_folder, const struct uuid *policy, char ret[PLACE_PATH], struct err *err);
 

@@ -8,6 +8,7 @@
 #include "formats/complete_options.h"
 #include "formats/fit_options.h"
 #include "formats/register_options.h"
+#include "formats/sft_options.h"
 
 /* ---- asking for one ---- */
 
@@ -15,7 +16,8 @@
 #define KINDS(KIND)                                                                                                    \
     KIND(fit, fit_settings_shape, ask_for_fit)                                                                         \
     KIND(register, register_options_shape, ask_for_register)                                                           \
-    KIND(complete, complete_options_shape, ask_for_complete)
+    KIND(complete, complete_options_shape, ask_for_complete)                                                           \
+    KIND(sft, sft_settings_shape, ask_for_sft)
 
 #define NAME(name, shape, ask) #name,
 static const char *const kinds[] = {KINDS(NAME) NULL};

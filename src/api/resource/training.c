@@ -1,0 +1,78 @@
+/* Asking for the jobs that train: sft and ppo. What the database knows is checked here, so that a refusal comes at once;
+ * the job checks it again. */
+#include "api/resource/resource.h"
+#include "formats/sft_options.h"
+#include "store/policy.h"
+#include "store/policy_place.h"
+
+/* The pointer to a member of the options. ERR_NO_MEMORY. */
+static const char *member(struct request *r, const char *pointer, const char *name, struct err *err)
+{
+    const char *at = arena_printf(&r->arena, "%s/%s", pointer, name);
+    if (!at)
+        err_memory(err);
+    return at;
+}
+
+/* A policy that the options name: ERR_UNKNOWN_REFERENCE with a pointer. */
+static int referred(struct request *r, struct str name_or_id, const char *at, struct uuid *ret, struct err *err)
+{
+    if (policy_find(r->api->pool, &r->project, name_or_id, ret, err) == 0)
+        return 0;
+    if (err->code == ERR_NOT_FOUND)
+        return err_at(err, ERR_UNKNOWN_REFERENCE, at, "there is no such policy in this project");
+    return -1;
+}
+
+/* Queues the job, unless it is there. */
+static int order(struct request *r, const struct json_shape *shape, const void *options, struct policy_order *what,
+                 struct uuid *ret_job, bool *ret_created, struct err *err)
+{
+    struct buf text = {0};
+    struct uuid policy;
+    json_write(&text, shape, options);
+    what->options = (struct str){text.data, text.length};
+    what->token = &r->who.token;
+    what->traceparent = r->traceparent;
+    int same = text.failed ? err_memory(err)
+                           : policy_same(r->api->pool, &r->project, what, ret_job, &policy, err);
+    *ret_created = same == 0;
+    if (same == 0)
+        same = policy_order(r->api->pool, &r->project, what, ret_job, &policy, err);
+    buf_free(&text);
+    return same < 0 ? -1 : 0;
+}
+
+/* The file of examples, which must be one that may be read. */
+static int check_file(struct request *r, struct sft_settings *s, const char *pointer, struct err *err)
+{
+    char models[PLACE_PATH], real[PLACE_PATH];
+    const char *at = member(r, pointer, "data/file", err);
+    const char *name = arena_strndup(&r->arena, s->file.path.ptr, s->file.path.len);
+    if (!at || !name)
+        return err_memory(err);
+    if (r->who.role < ROLE_ADMIN)
+        return err_set(err, ERR_FORBIDDEN, "only the role admin may name files of the server");
+    if (place_model_folder(r->api->config, models, err) < 0)
+        return -1;
+    return policy_place_file(models, r->api->config->policy_folders, name, at, real, err);
+}
+
+int ask_for_sft(struct request *r, void *options, const char *pointer, struct uuid *ret_job, bool *ret_created,
+                struct err *err)
+{
+    struct sft_settings *s = options;
+    struct uuid parent;
+    const char *at_name = member(r, pointer, "name", err), *at_policy = member(r, pointer, "policy", err);
+    if (!at_name || !at_policy || sft_settings_check(s, pointer, err) < 0 ||
+        policy_name_check(s->name, at_name, err) < 0 ||
+        (s->policy.ptr && referred(r, s->policy, at_policy, &parent, err) < 0) ||
+        (s->data_form == SFT_OF_FILE && check_file(r, s, pointer, err) < 0))
+        return -1;
+    struct policy_order what = {.kind = "sft",
+                                .reads = s->policy.ptr ? &parent : NULL,
+                                .read_count = s->policy.ptr ? 1 : 0,
+                                .makes = s->name,
+                                .parent = s->policy.ptr ? &parent : NULL};
+    return order(r, &sft_settings_shape, s, &what, ret_job, ret_created, err);
+}

@@ -1,0 +1,299 @@
+#include "jobs/finetune.h"
+
+#include <fcntl.h>
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/folder.h"
+#include "base/json_text.h"
+#include "base/version.h"
+#include "core/lm/checkpoint.h"
+#include "core/lm/replace.h"
+#include "formats/sft_options.h"
+#include "jobs/job_folder.h"
+#include "jobs/machine.h"
+#include "jobs/policy_folder.h"
+#include "jobs/reporter.h"
+#include "jobs/sft_course.h"
+#include "store/policy_place.h"
+#include "store/training_input.h"
+
+/* How much of the job is not training. */
+#define SHARE_READ  0.02
+#define SHARE_TRAIN 0.96
+
+struct finetune {
+    const struct job_context *job;
+    struct reporter reporter;
+    struct arena arena;
+    struct sft_settings settings;
+    struct policy parent;        /* when `settings` names one */
+    char folder[PLACE_PATH];     /* of the job */
+    char result[PLACE_PATH];     /* in it: the checkpoint that becomes the policy */
+    char data_file[PLACE_PATH];
+    struct sft_start start;
+    struct sft_options options;
+    struct language_model lm;
+    struct sft_data data;
+    struct sft_course course;
+};
+
+/* ---- what is asked ---- */
+
+static int read_options(struct finetune *f, struct err *err)
+{
+    char *text;
+    size_t length;
+    struct pg *pg = reporter_pg(&f->reporter, 0, err);
+    if (!pg || job_params(pg, f->job->lease, &f->arena, &text, &length, err) < 0)
+        return -1;
+    if (sft_settings_read(text, length, &f->settings, &f->arena, err) < 0)
+        return err_wrap(err, "option %s", err->pointer);
+    if (!f->settings.policy.ptr)
+        return 0;
+    if (policy_read(pg, &f->job->lease->project, f->settings.policy, &f->arena, &f->parent, err) < 0)
+        return -1;
+    return policy_folder_check(&f->parent, err);
+}
+
+static void apply_reals(const struct sft_settings *s, struct sft_start *start, struct sft_options *o)
+{
+    const struct {
+        int field;
+        double value, *to;
+    } reals[] = {
+        {SFT_EPOCHS, s->epochs, &o->epochs},
+        {SFT_RATE, s->rate, &o->rate},
+        {SFT_WARM_UP, s->warm_up, &o->warm_up},
+        {SFT_WEIGHT_DECAY, s->weight_decay, &o->weight_decay},
+        {SFT_HELD_OUT, s->held_out, &start->held_out},
+    };
+    for (size_t i = 0; i < sizeof reals / sizeof reals[0]; i++)
+        if (json_given(&s->seen, reals[i].field))
+            *reals[i].to = reals[i].value;
+}
+
+static int apply_options(struct finetune *f, struct err *err)
+{
+    const struct sft_settings *s = &f->settings;
+    struct sft_options *o = &f->options;
+    struct sft_start *start = &f->start;
+    sft_start_default(start);
+    sft_options_default(!s->policy.ptr, o);
+    start->init = f->parent.folder;
+    start->layers = (int)s->new_model.layers;
+    start->width = (int)s->new_model.width;
+    if (json_given(&s->new_model.seen, SFT_NEW_VOCABULARY))
+        start->vocabulary = s->new_model.vocabulary;
+    if (json_given(&s->new_model.seen, SFT_NEW_CONTEXT))
+        start->context = s->new_model.context;
+    if (s->template.ptr && !(start->template = arena_strndup(&f->arena, s->template.ptr, s->template.len)))
+        return err_memory(err);
+    start->longest = s->longest;
+    apply_reals(s, start, o);
+    o->steps = s->steps;
+    if (json_given(&s->seen, SFT_SEED))
+        start->seed = o->seed = (uint64_t)s->seed;
+    if (json_given(&s->seen, SFT_BATCH_TOKENS))
+        o->batch_tokens = (int)s->batch_tokens;
+    o->frozen = (int)s->frozen;
+    o->recompute = s->recompute;
+    return 0;
+}
+
+/* ---- the data ---- */
+
+static int add_line(void *context, struct str prompt, struct str response, struct err *err)
+{
+    FILE *file = context;
+    struct buf line = {0};
+    json_open(&line, '{');
+    json_key(&line, "prompt");
+    json_put_str(&line, prompt);
+    json_key(&line, "response");
+    json_put_str(&line, response);
+    json_close(&line, '}');
+    buf_char(&line, '\n');
+    int result = line.failed ? err_memory(err) : 0;
+    if (result == 0 && fwrite(line.data, 1, line.length, file) != line.length)
+        result = err_errno(err, "cannot write the examples");
+    buf_free(&line);
+    return result;
+}
+
+static int write_preferred(FILE *file, void *context, struct err *err)
+{
+    struct finetune *f = context;
+    struct pg *pg = reporter_pg(&f->reporter, 0, err);
+    return pg ? training_input_preferred(pg, &f->job->lease->project, add_line, file, err) : -1;
+}
+
+/* The file that the examples are read from. */
+static int find_data(struct finetune *f, struct err *err)
+{
+    char *path;
+    if (f->settings.data_form == SFT_OF_FILE) {
+        path = arena_strndup(&f->arena, f->settings.file.path.ptr, f->settings.file.path.len);
+        return path ? policy_place_file(f->job->model_folder, f->job->policy_folders, path, "/data/file", f->data_file,
+                                        err)
+                    : err_memory(err);
+    }
+    if (place_file(f->folder, "examples.jsonl", f->data_file, err) < 0)
+        return -1;
+    return access(f->data_file, F_OK) == 0 ? 0 : replace_file(f->data_file, write_preferred, f, err);
+}
+
+static int prepare(struct finetune *f, struct err *err)
+{
+    reporter_tell(&f->reporter, "reading", 0, "{}", true);
+    if (job_folder_make(f->job, f->folder, err) < 0 || place_file(f->folder, "result", f->result, err) < 0 ||
+        find_data(f, err) < 0 || language_model_open(&f->lm, f->job->threads, err) < 0 ||
+        language_model_use(&f->lm, NULL, err) < 0)
+        return -1;
+    f->options.gemm = f->lm.gemm;
+    f->start.read = sft_course_file;
+    f->start.source = f->data_file;
+    if (sft_start_make(&f->start, &f->lm, &f->data, err) < 0 ||
+        machine_fits(sft_bytes(&f->lm.model->shape, &f->data, &f->options), err) < 0)
+        return -1;
+    reporter_say(&f->reporter, "info", "%zu examples of %zu tokens; %ld were cut to %d tokens, %ld passed over",
+                 f->data.count, f->data.tokens.count, f->data.cut, f->data.longest, f->data.passed_over);
+    return 0;
+}
+
+/* ---- training ---- */
+
+static void put_real(struct buf *out, const char *name, double value)
+{
+    json_key(out, name);
+    json_put_real(out, value);
+}
+
+static int tell(const struct sft_course *c, bool evaluated, struct err *err)
+{
+    struct finetune *f = c->context;
+    struct buf out = {0};
+    json_open(&out, '{');
+    put_real(&out, "loss", c->last.loss);
+    put_real(&out, "learning_rate", c->last.rate);
+    put_real(&out, "grad_norm", c->last.norm);
+    put_real(&out, "epoch", c->last.epoch);
+    put_real(&out, "tokens_per_second", sft_course_speed(c));
+    if (evaluated && c->predictions) {
+        put_real(&out, "held_out_loss", c->held_out);
+        put_real(&out, "held_out_perplexity", exp(c->held_out));
+    }
+    json_close(&out, '}');
+    double share = SHARE_READ + SHARE_TRAIN * (double)c->last.step / (double)sft_steps(c->sft);
+    if (!out.failed) {
+        reporter_figures(&f->reporter, c->last.step, (struct str){out.data, out.length});
+        reporter_tell(&f->reporter, "training", share, out.data, false);
+    }
+    buf_free(&out);
+    return reporter_check(&f->reporter, err);
+}
+
+static int stepped(const struct sft_course *c, struct err *err)
+{
+    return tell(c, false, err);
+}
+
+static int evaluated(const struct sft_course *c, struct err *err)
+{
+    struct finetune *f = c->context;
+    if (c->predictions)
+        reporter_say(&f->reporter, "info", "step %lld of %lld: held-out perplexity %.2f", (long long)c->last.step,
+                     (long long)sft_steps(c->sft), exp(c->held_out));
+    return tell(c, true, err);
+}
+
+/* 0 at the end, 1 when it was told to stop. */
+static int train(struct finetune *f, struct err *err)
+{
+    struct sft_course *c = &f->course;
+    *c = (struct sft_course){.folder = f->folder,
+                             .evaluate_every = f->settings.evaluate_every,
+                             .checkpoint_every = f->settings.checkpoint_every,
+                             .stop = f->job->stop,
+                             .stepped = stepped,
+                             .evaluated = evaluated,
+                             .context = f};
+    c->sft = sft_new(f->lm.model, &f->data, &f->options, err);
+    if (!c->sft || sft_course_begin(c, err) < 0)
+        return -1;
+    double share = SHARE_READ + SHARE_TRAIN * (double)c->first / (double)sft_steps(c->sft);
+    reporter_tell(&f->reporter, "training", share, "{}", true);
+    if (c->resumed)
+        reporter_say(&f->reporter, "info", "going on from the checkpoint at step %lld", (long long)c->first);
+    int result = sft_course_run(c, err);
+    reporter_flush(&f->reporter);
+    return result;
+}
+
+/* ---- the result ---- */
+
+/* What the recipe says beyond the options. */
+static int complete_recipe(struct finetune *f, struct err *err)
+{
+    uint8_t digest[SHA256_SIZE];
+    char hex[SHA256_HEX_SIZE], program[96];
+    struct buf out = {0};
+    sft_data_digest(&f->data, digest);
+    snprintf(program, sizeof program, "%s (%s)", version_number, version_revision);
+    json_open(&out, '{');
+    json_key(&out, "steps_done");
+    json_put_int(&out, sft_done(f->course.sft));
+    json_key(&out, "examples");
+    json_put_int(&out, (int64_t)f->data.count);
+    json_key(&out, "tokens");
+    json_put_int(&out, (int64_t)f->data.tokens.count);
+    json_key(&out, "data_digest");
+    json_put_text(&out, sha256_hex(digest, hex));
+    json_key(&out, "seed");
+    json_put_int(&out, (int64_t)f->options.seed);
+    put_real(&out, "held_out_perplexity", exp(f->course.held_out));
+    json_key(&out, "backend");
+    json_put_text(&out, f->lm.gemm.backend->name);
+    json_key(&out, "program");
+    json_put_text(&out, program);
+    json_close(&out, '}');
+    struct pg *pg = reporter_pg(&f->reporter, 0, err);
+    int result = out.failed ? err_memory(err)
+                 : pg       ? policy_recipe_add(pg, f->job->lease, (struct str){out.data, out.length}, err)
+                            : -1;
+    buf_free(&out);
+    return result;
+}
+
+static int publish(struct finetune *f, struct err *err)
+{
+    enum safetensors_dtype stored = f->settings.store == SFT_STORE_BF16 ? DTYPE_BF16 : DTYPE_F32;
+    reporter_tell(&f->reporter, "publishing", SHARE_READ + SHARE_TRAIN, "{}", true);
+    if (folder_remove(f->result, err) < 0 || sft_start_folder(&f->start, &f->lm, f->result, err) < 0 ||
+        checkpoint_save(f->lm.model, f->result, f->start.init, stored, err) < 0 || complete_recipe(f, err) < 0 ||
+        policy_folder_publish(&f->reporter, f->result, err) < 0)
+        return -1;
+    struct err ignored;
+    folder_remove(f->folder, &ignored); /* what is left of it costs room, not correctness */
+    return JOB_WRITTEN;
+}
+
+int finetune_run(const struct job_context *job, struct err *err)
+{
+    struct finetune f = {.job = job, .reporter = {.job = job}};
+    int result = -1;
+    if (read_options(&f, err) == 0 && apply_options(&f, err) == 0 && prepare(&f, err) == 0)
+        result = train(&f, err);
+    if (result == 0)
+        result = publish(&f, err);
+    else if (result > 0)
+        result = JOB_STOPPED;
+    sft_free(f.course.sft);
+    language_model_close(&f.lm);
+    sft_data_free(&f.data);
+    arena_free(&f.arena);
+    reporter_close(&f.reporter);
+    return result;
+}
