@@ -7,9 +7,9 @@
 #include "base/json_text.h"
 #include "base/mem.h"
 #include "core/align/language_model.h"
-#include "core/lm/checkpoint_digest.h"
 #include "core/lm/generate.h"
 #include "formats/complete_options.h"
+#include "jobs/policy_folder.h"
 #include "jobs/reporter.h"
 #include "store/completion.h"
 #include "store/identity.h"
@@ -110,13 +110,9 @@ static int read_questions(struct complete *c, struct err *err)
 
 static int load_model(struct complete *c, struct err *err)
 {
-    uint8_t digest[SHA256_SIZE];
     reporter_tell(&c->reporter, "loading", 0, "{}", true);
-    if (checkpoint_digest(c->policy.folder, digest, NULL, err) < 0)
+    if (policy_folder_check(&c->policy, err) < 0)
         return -1;
-    if (memcmp(digest, c->policy.digest, sizeof digest) != 0)
-        return err_set(err, ERR_BAD_FILE, "%s has changed since it became the policy %s", c->policy.folder,
-                       c->policy.name);
     if (language_model_open(&c->lm, c->job->threads, err) < 0)
         return -1;
     return language_model_load(&c->lm, c->policy.folder, err);

@@ -1,24 +1,19 @@
-#define _XOPEN_SOURCE 700 /* nftw */
-#define _DEFAULT_SOURCE
-
 #include "jobs/policy_folder.h"
 
 #include <errno.h>
-#include <fcntl.h>
-#include <ftw.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <unistd.h>
 
 #include "base/clock.h"
+#include "base/folder.h"
 #include "core/lm/checkpoint.h"
 #include "core/lm/checkpoint_digest.h"
 #include "store/policy_place.h"
 
 #define SECOND INT64_C(1000000000)
 
-enum { PUBLISH_TRIES = 10, OPEN_FOLDERS = 16 };
+enum { PUBLISH_TRIES = 10 };
 
 static int count_parameters(const struct lm_shape *shape, int64_t *ret, struct err *err)
 {
@@ -41,23 +36,17 @@ int policy_folder_facts(const char *folder, struct policy_facts *ret, struct err
     return checkpoint_digest(folder, ret->digest, &ret->bytes, err);
 }
 
-/* ---- removing ---- */
-
-static int remove_one(const char *path, const struct stat *status, int kind, struct FTW *walk)
+int policy_folder_check(const struct policy *policy, struct err *err)
 {
-    (void)status;
-    (void)kind;
-    (void)walk;
-    return remove(path);
-}
-
-/* Removes a folder with all that is in it; links are removed, not followed. It need not be there. */
-static int remove_folder(const char *path, struct err *err)
-{
-    if (nftw(path, remove_one, OPEN_FOLDERS, FTW_DEPTH | FTW_PHYS) != 0 && errno != ENOENT)
-        return err_errno(err, "cannot remove %s", path);
+    uint8_t digest[SHA256_SIZE];
+    if (checkpoint_digest(policy->folder, digest, NULL, err) < 0)
+        return -1;
+    if (memcmp(digest, policy->digest, sizeof digest) != 0)
+        return err_set(err, ERR_BAD_FILE, "%s has changed since it became the policy %s", policy->folder, policy->name);
     return 0;
 }
+
+/* ---- removing ---- */
 
 int policy_folder_discard(struct pg *pg, const char *model_folder, struct err *err)
 {
@@ -67,7 +56,7 @@ int policy_folder_discard(struct pg *pg, const char *model_folder, struct err *e
     while ((found = policy_discarded(pg, policy.name ? &policy.id : NULL, &arena, &policy, err)) > 0) {
         char own[PLACE_PATH];
         if (policy_place_own(model_folder, &policy.id, own, err) < 0 || strcmp(policy.folder, own) != 0 ||
-            remove_folder(own, NULL) < 0)
+            folder_remove(own, NULL) < 0)
             continue; /* another machine's, or not to be removed now */
         found = policy_folder_gone(pg, &policy.id, err);
         if (found < 0)
@@ -80,17 +69,6 @@ int policy_folder_discard(struct pg *pg, const char *model_folder, struct err *e
 
 /* ---- publishing ---- */
 
-/* So that the name of what is in it lasts. */
-static int flush_folder(const char *path, struct err *err)
-{
-    int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (fd < 0)
-        return err_errno(err, "cannot open %s", path);
-    int result = fsync(fd) < 0 ? err_errno(err, "cannot flush %s", path) : 0;
-    close(fd);
-    return result;
-}
-
 /* Moves the folder to its place. What lies there is of an earlier attempt that got no further. */
 static int move(const char *written, const char *own, const char *model_folder, struct err *err)
 {
@@ -99,11 +77,11 @@ static int move(const char *written, const char *own, const char *model_folder, 
         return -1;
     if (mkdir(parent, 0755) < 0 && errno != EEXIST)
         return err_errno(err, "cannot make %s", parent);
-    if (flush_folder(written, err) < 0 || remove_folder(own, err) < 0)
+    if (folder_flush(written, err) < 0 || folder_remove(own, err) < 0)
         return -1;
     if (rename(written, own) < 0)
         return err_errno(err, "cannot move %s to %s", written, own);
-    return flush_folder(parent, err);
+    return folder_flush(parent, err);
 }
 
 int policy_folder_finish(struct reporter *reporter, const char *folder, const struct policy_facts *facts,

@@ -15,6 +15,9 @@ struct pg;
 /* Reads what the directory holds: family, parameters, size and digest. All files are read once. ERR_BAD_FILE. */
 int policy_folder_facts(const char *folder, struct policy_facts *ret, struct err *err);
 
+/* ERR_BAD_FILE when the directory of a ready policy is not what it was when it became ready. All files are read. */
+int policy_folder_check(const struct policy *policy, struct err *err);
+
 /* Publishes `written`, a whole checkpoint in the model folder's file system, as the policy that the job makes, and ends
  * the job as done. Waits for a database that is away. May be called again by a later attempt, with `written` made anew.
  * ERR_LEASE_LOST, ERR_NOT_FOUND (the policy was deleted), ERR_SYSTEM. */
