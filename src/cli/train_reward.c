@@ -18,6 +18,7 @@
 #include "cli/language_model.h"
 #include "core/align/snapshot.h"
 #include "core/lm/checkpoint.h"
+#include "jobs/machine.h"
 #include "core/reward/fit.h"
 #include "jobs/reward_course.h"
 
@@ -194,7 +195,7 @@ static int prepare(struct reward *r, struct err *err)
     r->options.gemm = r->lm.gemm;
     r->model = reward_model_new(r->lm.model, r->data.heads, r->options.seed, err);
     if (!r->model ||
-        language_model_fits(reward_trainer_bytes(&r->model->shape, &r->data, &r->options), err) < 0)
+        machine_fits(reward_trainer_bytes(&r->model->shape, &r->data, &r->options), err) < 0)
         return -1;
     return mkdir(r->out, 0777) == 0 || errno == EEXIST ? 0 : err_errno(err, "cannot make %s", r->out);
 }

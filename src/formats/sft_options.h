@@ -46,8 +46,8 @@ struct sft_settings {
 
 /* Bits of seen.given. */
 enum {
-    SFT_NAME, SFT_POLICY, SFT_NEW, SFT_DATA, SFT_STEPS, SFT_EPOCHS, SFT_BATCH_TOKENS, SFT_LONGEST, SFT_RATE, SFT_WARM_UP,
-    SFT_WEIGHT_DECAY, SFT_HELD_OUT, SFT_TEMPLATE, SFT_FROZEN, SFT_RECOMPUTE, SFT_STORE, SFT_SEED, SFT_EVALUATE_EVERY,
+    SFT_NAME, SFT_POLICY, SFT_NEW, SFT_DATA, SFT_STEPS, SFT_EPOCHS, SFT_BATCH_TOKENS, SFT_LONGEST, SFT_RATE,
+    SFT_WARM_UP, SFT_WEIGHT_DECAY, SFT_HELD_OUT, SFT_TEMPLATE, SFT_FROZEN, SFT_RECOMPUTE, SFT_STORE, SFT_SEED, SFT_EVALUATE_EVERY,
     SFT_CHECKPOINT_EVERY
 };
 enum { SFT_NEW_LAYERS, SFT_NEW_WIDTH, SFT_NEW_VOCABULARY, SFT_NEW_CONTEXT };
@@ -56,8 +56,8 @@ extern const char *const sft_settings_stores[]; /* "fp32", "bf16", NULL */
 extern const struct json_shape sft_settings_shape;
 
 /* What no table of ranges says: one of policy and new, steps or epochs, a width that heads can share, a template with
- * its place for the prompt. ERR_INVALID_VALUE or ERR_MISSING_MEMBER with a pointer below `pointer` ("" for a document of
- * its own). */
+ * its place for the prompt. ERR_INVALID_VALUE or ERR_MISSING_MEMBER with a pointer below `pointer` ("" for a document
+ * of its own). */
 int sft_settings_check(const struct sft_settings *s, const char *pointer, struct err *err);
 
 /* Reads and checks a document; the text is changed and must outlive *ret, text[length] is '\0'. */

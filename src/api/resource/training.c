@@ -1,5 +1,5 @@
-/* Asking for the jobs that train: sft and ppo. What the database knows is checked here, so that a refusal comes at once;
- * the job checks it again. */
+/* Asking for the jobs that train: sft and ppo. What the database knows is checked here, so that a refusal comes at
+ * once; the job checks it again. */
 #include "api/resource/resource.h"
 #include "formats/sft_options.h"
 #include "store/policy.h"
