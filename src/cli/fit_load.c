@@ -8,6 +8,7 @@
 #include "cli/intern.h"
 #include "formats/format.h"
 #include "formats/lines.h"
+#include "formats/transcript.h"
 
 /* A line takes a language model long enough that people should see it move. */
 enum { MAX_LINE = 4 << 20, MAX_TEXT = 1 << 20, MAX_DEPTH = 16, PROGRESS_LINES = 4096, PROGRESS_LINES_ENCODED = 16 };
@@ -66,20 +67,16 @@ static int annotator_of(struct reader *r, struct str name, struct err *err)
     return number;
 }
 
-/* The prompt as one text: messages one after another. The view lasts until the next line. */
+/* The prompt as one text, as the service sees it. The view lasts until the next line. */
 static int prompt_of(struct reader *r, const struct record *record, struct str *ret, struct err *err)
 {
     if (record->prompt_form != PROMPT_MESSAGES) {
         *ret = record->prompt_text;
         return 0;
     }
-    const struct record_message *messages = record->prompt_messages.items;
     buf_clear(&r->prompt);
-    for (size_t i = 0; i < record->prompt_messages.count; i++) {
-        buf_add(&r->prompt, messages[i].content.ptr, messages[i].content.len);
-        buf_char(&r->prompt, '\n');
-    }
-    *ret = (struct str){r->prompt.data, r->prompt.length};
+    transcript_prompt(&record->prompt_messages, &r->prompt);
+    *ret = (struct str){r->prompt.data ? r->prompt.data : "", r->prompt.length};
     return r->prompt.failed ? err_memory(err) : 0;
 }
 

@@ -109,3 +109,16 @@ size_t transcript_common(struct str a, struct str b)
             found = i + length;
     return found;
 }
+
+void transcript_prompt(const struct json_list *messages, struct buf *out)
+{
+    static const char *const speakers[] = {"System: ", "User: ", "Assistant: ", "Tool: "}; /* by enum record_role */
+    const struct record_message *message = messages->items;
+    for (size_t i = 0; i < messages->count; i++) {
+        if (i > 0)
+            buf_text(out, "\n\n");
+        if (messages->count > 1)
+            buf_text(out, speakers[message[i].role]);
+        buf_add(out, message[i].content.ptr, message[i].content.len);
+    }
+}

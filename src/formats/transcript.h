@@ -20,6 +20,10 @@ bool transcript_join(const struct json_list *messages, size_t from, bool mark_fi
 /* Length of the beginning of a that ends with the last "\n\nAssistant:" which a and b have in common; 0: none. */
 size_t transcript_common(struct str a, struct str b);
 
+/* Appends the messages as the prompt of a language model, or of an encoder of texts: the content of a single one; of
+ * several "User: ...", "Assistant: ..." with an empty line between them. As prompt_text in the database's schema. */
+void transcript_prompt(const struct json_list *messages, struct buf *out);
+
 /* True when the text holds a mark, so that it would be split when read again. */
 bool transcript_marked(struct str text);
 

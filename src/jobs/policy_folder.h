@@ -23,7 +23,7 @@ int policy_folder_check(const struct policy *policy, struct err *err);
  * ERR_LEASE_LOST, ERR_NOT_FOUND (the policy was deleted), ERR_SYSTEM. */
 int policy_folder_publish(struct reporter *reporter, const char *written, struct err *err);
 
-/* The end of a job that makes a policy whose files are in place: as policy_publish, again while the database is away. */
+/* The end of a job whose policy's files are in place: as policy_publish, again while the database is away. */
 int policy_folder_finish(struct reporter *reporter, const char *folder, const struct policy_facts *facts,
                          struct err *err);
 

@@ -27,8 +27,8 @@ int item_create(struct pool *pool, const struct uuid *project, struct str prompt
 int item_get(struct pool *pool, const struct uuid *project, const struct uuid *item, struct buf *out, struct err *err);
 int item_list(struct pool *pool, const struct uuid *project, const struct page *page, struct buf *out, struct err *err);
 
-/* For a transaction of the caller's: stores the responses that the item does not have, and the item itself, a plain one,
- * when `prompt` is given (ptr not NULL) and it is not there. */
+/* For a transaction of the caller's: stores the responses that the item does not have, and the item itself, a plain
+ * one, when `prompt` is given (ptr not NULL) and it is not there. */
 int item_store_on(struct pg *pg, const struct uuid *project, const struct uuid *item, struct str prompt,
                   const struct item_response *responses, size_t count, struct err *err);
 

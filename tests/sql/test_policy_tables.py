@@ -1,4 +1,5 @@
 """What the schema itself keeps of policies and of the jobs that run at once."""
+import json
 import uuid
 
 import psycopg2
@@ -118,3 +119,15 @@ def test_a_job_shows_what_it_makes(cursor):
                    (evaluated, PROJECT, work, identity))
     cursor.execute("SELECT body->>'evaluation' FROM job_document WHERE id = %s", (work,))
     assert cursor.fetchone() == (evaluated,)
+
+
+@pytest.mark.parametrize("turns, text", [
+    ([("user", "Why?")], "Why?"),
+    ([("system", "Be brief."), ("user", "Why?"), ("assistant", "Because.\nSo."), ("tool", "42")],
+     "System: Be brief.\n\nUser: Why?\n\nAssistant: Because.\nSo.\n\nTool: 42"),
+])
+def test_messages_become_a_prompt_of_one_text(cursor, turns, text):
+    """As transcript_prompt does in C."""
+    messages = json.dumps([{"role": role, "content": content} for role, content in turns])
+    cursor.execute("SELECT prompt_text(%s, true), prompt_text(%s, false)", (messages, messages))
+    assert cursor.fetchone() == (text, messages)

@@ -188,6 +188,22 @@ static void hh_transcripts_are_cut_at_the_last_common_mark(void **state)
                  ERR_INVALID_VALUE, "/rejected");
 }
 
+static void messages_become_a_prompt_of_one_text(void **state)
+{
+    (void)state;
+    struct record_message turns[] = {record_message_of(ROLE_SYSTEM, STR_LITERAL("Be brief.")),
+                                     record_message_of(ROLE_USER, STR_LITERAL("Why?")),
+                                     record_message_of(ROLE_ASSISTANT, STR_LITERAL("Because.\nSo.")),
+                                     record_message_of(ROLE_TOOL, STR_LITERAL("42"))};
+    struct buf out = {0};
+    transcript_prompt(&(struct json_list){&turns[1], 1}, &out);
+    assert_string_equal(out.data, "Why?");
+    buf_clear(&out);
+    transcript_prompt(&(struct json_list){turns, 4}, &out);
+    assert_string_equal(out.data, "System: Be brief.\n\nUser: Why?\n\nAssistant: Because.\nSo.\n\nTool: 42");
+    buf_free(&out);
+}
+
 static void arena_battles_go_both_ways(void **state)
 {
     (void)state;
@@ -357,6 +373,7 @@ int main(void)
         cmocka_unit_test(ties_are_read_and_not_written_as_pairs),
         cmocka_unit_test(trl_implicit_finds_the_prompt),
         cmocka_unit_test(hh_transcripts_are_cut_at_the_last_common_mark),
+        cmocka_unit_test(messages_become_a_prompt_of_one_text),
         cmocka_unit_test(arena_battles_go_both_ways),
         cmocka_unit_test(annotators_are_found_or_missed_aloud),
         cmocka_unit_test(formats_have_names),

@@ -12,10 +12,7 @@ WITH counting AS (
 )
 SELECT r.id, r.text, r.policy, lag(i.id) OVER by_item IS DISTINCT FROM i.id AS first,
        CASE WHEN lag(i.id) OVER by_item IS NOT DISTINCT FROM i.id THEN NULL
-            WHEN i.prompt_is_messages
-            THEN (SELECT coalesce(string_agg(m.message ->> 'content', E'\n' ORDER BY m.place), '')
-                  FROM json_array_elements(i.prompt::json) WITH ORDINALITY AS m (message, place))
-            ELSE i.prompt END,
+            ELSE prompt_text(i.prompt, i.prompt_is_messages) END,
        i.id
 FROM used
 JOIN item i ON i.project_id = $1 AND i.id = used.item_id
