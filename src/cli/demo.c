@@ -14,6 +14,7 @@
 #include "base/mem.h"
 #include "base/rng.h"
 #include "base/str.h"
+#include "cli/demo_reviews.h"
 #include "cli/demo_text.h"
 #include "formats/record.h"
 
@@ -225,27 +226,84 @@ static int demo_write(uint64_t seed, const char *key, struct err *err) {
 
 static int usage(FILE *out) {
     fprintf(out,
-            "usage: egalign demo [--seed N] [--key FILE]\n\n"
-            "Writes the comparisons of a demo population as NDJSON: %d people who like short answers, %d who like\n"
-            "thorough ones, %d newcomers with too little to go by; %d comparisons of short texts by three policies.\n\n"
-            "  --seed N    another population of the same kind (default 1)\n"
+            "usage: egalign demo [--seed N] [--key FILE]\n"
+            "       egalign demo reviews [--count N] [--seed N]\n"
+            "       egalign demo prompts [--held-out] [--count N] [--seed N]\n"
+            "       egalign demo judge [--majority N] [--minority N] [--comparisons N] [--seed N]\n\n"
+            "Without a word: the comparisons of a demo population as NDJSON: %d people who like short answers, %d who\n"
+            "like thorough ones, %d newcomers with too little to go by; %d comparisons of short texts by three policies.\n\n"
+            "The others are for the demo of policies, whose texts are short reviews:\n"
+            "  reviews   texts to train a language model on, {\"prompt\", \"response\"} a line (10000)\n"
+            "  prompts   beginnings of reviews, one a line; with --held-out those that no training sees (all)\n"
+            "  judge     reads items, {\"prompt\", \"responses\": [{\"text\", \"policy\"}, ...]} a line, and writes what\n"
+            "            people say of them as comparisons: a majority (160) that likes praise, a minority (40) that likes\n"
+            "            few words, 50 comparisons each\n\n"
+            "  --seed N    another population, other texts of the same kind (default 1)\n"
             "  --key FILE  also writes who likes what, one JSON object a line\n",
             CONCISE, DETAILED, NEWCOMERS, ROWS);
     return out == stdout ? 0 : 2;
 }
 
+struct arguments {
+    const char *key;
+    int64_t seed;
+    struct demo_reviews reviews;
+};
+
+/* False on a command line that is not usable. */
+static bool parse(int argc, char **argv, struct arguments *a) {
+    const struct {
+        const char *name;
+        int64_t *to, least, most;
+    } numbers[] = {{"--seed", &a->seed, 0, INT64_MAX},
+                   {"--count", &a->reviews.count, 1, 10000000},
+                   {"--majority", &a->reviews.majority, 0, 100000},
+                   {"--minority", &a->reviews.minority, 0, 100000},
+                   {"--comparisons", &a->reviews.comparisons, 1, 100000}};
+    for (int i = 0; i < argc; i++) {
+        size_t n = 0;
+        if (strcmp(argv[i], "--held-out") == 0) {
+            a->reviews.held_out = true;
+            continue;
+        }
+        if (i + 1 == argc)
+            return false;
+        if (strcmp(argv[i], "--key") == 0) {
+            a->key = argv[++i];
+            continue;
+        }
+        while (n < sizeof numbers / sizeof numbers[0] && strcmp(argv[i], numbers[n].name) != 0)
+            n++;
+        if (n == sizeof numbers / sizeof numbers[0] || !str_to_int64(str_of(argv[++i]), numbers[n].to) ||
+            *numbers[n].to < numbers[n].least || *numbers[n].to > numbers[n].most)
+            return false;
+    }
+    return a->reviews.majority + a->reviews.minority > 0;
+}
+
 int command_demo(int argc, char **argv) {
     struct err err;
-    int64_t seed = 1;
-    const char *key = NULL;
+    struct arguments a = {.seed = 1, .reviews = {.majority = 160, .minority = 40, .comparisons = 50}};
+    const char *what = argc > 1 && argv[1][0] != '-' ? argv[1] : "";
+    int first = *what ? 2 : 1, failed;
 
-    for (int i = 1; i < argc; i++) {
+    for (int i = 1; i < argc; i++)
         if (strcmp(argv[i], "--help") == 0)
             return usage(stdout);
-        if (strcmp(argv[i], "--key") == 0 && i + 1 < argc)
-            key = argv[++i];
-        else if (strcmp(argv[i], "--seed") != 0 || i + 1 == argc || !str_to_int64(str_of(argv[++i]), &seed) || seed < 0)
-            return usage(stderr);
-    }
-    return demo_write((uint64_t)seed, key, &err) < 0 ? command_failed("demo", &err) : 0;
+    if (strcmp(what, "reviews") == 0)
+        a.reviews.count = 10000;
+    if (!parse(argc - first, argv + first, &a))
+        return usage(stderr);
+    a.reviews.seed = (uint64_t)a.seed;
+    if (!*what)
+        failed = demo_write((uint64_t)a.seed, a.key, &err);
+    else if (strcmp(what, "reviews") == 0)
+        failed = demo_write_reviews(&a.reviews, &err);
+    else if (strcmp(what, "prompts") == 0)
+        failed = demo_write_prompts(&a.reviews, &err);
+    else if (strcmp(what, "judge") == 0)
+        failed = demo_judge(&a.reviews, &err);
+    else
+        return usage(stderr);
+    return failed < 0 ? command_failed("demo", &err) : 0;
 }

@@ -61,3 +61,32 @@ def test_what_cannot_be_written_is_said():
     with open("/dev/full", "w") as full:
         assert subprocess.run([EGALIGN, "demo"], stdout=full, stderr=subprocess.DEVNULL, timeout=60).returncode == 1
     assert subprocess.run([EGALIGN, "demo", "--seed", "x"], capture_output=True, timeout=60).returncode == 2
+
+
+def test_reviews_are_examples_and_prompts_of_evaluation_are_not_among_them():
+    examples = [json.loads(line) for line in demo("reviews", "--count", "300").splitlines()]
+    assert len(examples) == 300 and all(e["response"].startswith(" ") and e["response"].endswith(".") for e in examples)
+    assert demo("reviews", "--count", "300") == demo("reviews", "--count", "300", "--seed", "1")
+    trained, held_out = (demo("prompts", *more).decode().splitlines() for more in ([], ["--held-out"]))
+    assert (len(trained), len(held_out)) == (576, 192) and not set(trained) & set(held_out)
+    assert {e["prompt"] for e in examples} <= set(trained)
+    assert demo("prompts", "--held-out", "--count", "5").decode().splitlines() == held_out[:5]
+
+
+def judge(items, *arguments):
+    text = "".join(json.dumps(item) + "\n" for item in items)
+    done = subprocess.run([EGALIGN, "demo", "judge", *arguments], input=text.encode(), capture_output=True, timeout=60)
+    return done.returncode, [json.loads(line) for line in done.stdout.splitlines()]
+
+
+def test_people_judge_by_praise_or_by_brevity():
+    long_praise, short_blame = " is a joy to me from the first day on. I am so glad that I found it.", " is bad."
+    items = [{"prompt": "On the lamp. It", "responses": [{"text": long_praise, "policy": "w"}, {"text": short_blame}]}]
+    for people, won in (("--majority", long_praise), ("--minority", short_blame)):
+        other = "--minority" if people == "--majority" else "--majority"
+        status, rows = judge(items, people, "20", other, "0", "--comparisons", "10")
+        assert status == 0 and len(rows) == 200 and len({row["annotator"] for row in rows}) == 20
+        assert sum(row[row["outcome"]]["text"] == won for row in rows) > 150
+        assert {row[side].get("policy") for row in rows for side in "ab"} == {"w", None}
+    assert judge([{"prompt": "On the lamp. It", "responses": [{"text": short_blame}]}])[0] == 1
+    assert judge(items, "--majority", "0", "--minority", "0")[0] == 2
