@@ -2,6 +2,9 @@
 
 #include <unistd.h>
 
+#include "core/lm/checkpoint.h"
+#include "jobs/machine.h"
+
 enum { MOST_THREADS = 8 };
 
 int language_model_start(struct language_model *l, int threads, struct err *err)
@@ -10,6 +13,25 @@ int language_model_start(struct language_model *l, int threads, struct err *err)
     if (threads == 0)
         threads = cores < 1 ? 1 : cores > MOST_THREADS ? MOST_THREADS : (int)cores;
     return language_model_open(l, threads, err);
+}
+
+void language_model_map(struct language_model *l, const char *folder, bool asked)
+{
+    struct lm_shape shape;
+    struct lm_layout layout;
+    l->leave_in_files = asked;
+    /* What is wrong with the folder is for language_model_load to say. */
+    if (asked || checkpoint_shape(folder, &shape, NULL) < 0 || lm_layout_make(&shape, &layout, NULL) < 0)
+        return;
+    l->leave_in_files = (double)layout.count * sizeof(float) > (double)machine_memory() / 2;
+    lm_layout_free(&layout);
+}
+
+int language_model_adapters(const struct language_model *l, const char *folder, struct lm_adapters **ret,
+                            struct err *err)
+{
+    *ret = folder ? lora_load(&l->model->shape, folder, err) : NULL;
+    return folder && !*ret ? -1 : 0;
 }
 
 int option_whole(const char *name, const char *text, int64_t least, int64_t most, int64_t *ret, struct err *err)

@@ -16,6 +16,8 @@ static const char help[] =
     "Prints completions of TEXT by the model in DIR (a Hugging Face directory, GPT-2 or LLaMA). A sample depends on "
     "the\n"
     "seed, its number and the prompt only.\n\n"
+    "  --adapter DIR      LoRA adapters (PEFT's files) on the model\n"
+    "  --mapped           leave BF16 weights in their files; so it is anyway where they would fill half the memory\n"
     "  --raw              TEXT as it is, without the model's template around it\n"
     "  --samples N        how many (1)\n"
     "  --max-new N        tokens of a completion at most (128)\n"
@@ -29,11 +31,12 @@ static const char help[] =
     "Exit status: 0 done, 1 failed, 2 the command line is not usable.\n";
 
 struct sample {
-    const char *folder, *prompt, *backend;
-    bool raw, json, help;
+    const char *folder, *prompt, *backend, *adapter;
+    bool raw, json, help, mapped;
     int64_t samples, max_new, top_k, seed, threads;
     double temperature, top_p;
     struct language_model lm;
+    struct lm_adapters *adapters;
     struct token_list ids; /* of the prompt */
     struct generate_prompt *prompts;
     struct generated out;
@@ -51,6 +54,8 @@ static int parse(int argc, char **argv, struct sample *s, struct err *err)
                                    {"--top-k", &top_k, NULL},
                                    {"--top-p", &top_p, NULL},
                                    {"--seed", &seed, NULL},
+                                   {"--adapter", &s->adapter, NULL},
+                                   {"--mapped", NULL, &s->mapped},
                                    {"--backend", &s->backend, NULL},
                                    {"--threads", &threads, NULL},
                                    {"--json", NULL, &s->json},
@@ -154,8 +159,11 @@ static int print(const struct sample *s, struct err *err)
 
 static int run(struct sample *s, struct err *err)
 {
-    if (language_model_start(&s->lm, (int)s->threads, err) < 0 || language_model_use(&s->lm, s->backend, err) < 0 ||
-        language_model_load(&s->lm, s->folder, err) < 0 || read_prompt(s, err) < 0 ||
+    if (language_model_start(&s->lm, (int)s->threads, err) < 0 || language_model_use(&s->lm, s->backend, err) < 0)
+        return -1;
+    language_model_map(&s->lm, s->folder, s->mapped);
+    if (language_model_load(&s->lm, s->folder, err) < 0 ||
+        language_model_adapters(&s->lm, s->adapter, &s->adapters, err) < 0 || read_prompt(s, err) < 0 ||
         make_room(s, err) < 0)
         return -1;
     struct generate_options options = {.gemm = s->lm.gemm,
@@ -165,6 +173,8 @@ static int run(struct sample *s, struct err *err)
                                                     .top_p = (float)s->top_p},
                                        .max_new = (int)s->max_new,
                                        .eos = s->lm.dialogue.end,
+                                       .adapters = s->adapters,
+                                       .mapped = s->lm.leave_in_files,
                                        .slots = s->samples < 64 ? (int)s->samples : 64};
     if (machine_fits(generate_bytes(&s->lm.model->shape, &options, (int)s->ids.count), err) < 0)
         return -1;
@@ -184,6 +194,7 @@ int command_sample(int argc, char **argv)
     }
     if (result == 0)
         result = run(&s, &err);
+    lora_free(s.adapters);
     language_model_close(&s.lm);
     token_list_free(&s.ids);
     mem_free(s.prompts);

@@ -15,20 +15,22 @@
 #include "jobs/machine.h"
 
 static const char help[] =
-    "usage: egalign score DIR FILE [--longest N] [--backend NAME] [--threads N]\n\n"
+    "usage: egalign score DIR FILE [--adapter DIR] [--longest N] [--backend NAME] [--threads N] [--mapped]\n\n"
     "Prints, for every line of FILE (gzipped or not; {\"prompt\", \"response\"} or {\"text\"}), a line of JSON with "
     "the\n"
     "log-probability (nats) of the response or the text under the model in DIR, its number of tokens, the end token\n"
     "included, and the perplexity. The last line is on standard error: the perplexity of all. What is longer than N\n"
     "tokens (the model's context) is cut, and the line says so. NAME is fp32, bf16, bf16x3, or auto (the default):\n"
-    "bf16 where the CPU has it, else fp32.\n\n"
+    "bf16 where the CPU has it, else fp32. --adapter puts LoRA adapters (PEFT's files) on the model. --mapped leaves\n"
+    "BF16 weights in their files; so it is anyway where they would fill half the memory.\n\n"
     "Exit status: 0 done, 1 failed, 2 the command line is not usable.\n";
 
 struct score {
-    const char *folder, *file, *backend;
-    bool help;
+    const char *folder, *file, *backend, *adapter;
+    bool help, mapped;
     int64_t longest, threads;
     struct language_model lm;
+    struct lm_adapters *adapters;
     struct lm_run *run;
     struct sft_batch batch;
     float *logp;
@@ -41,7 +43,8 @@ static int parse(int argc, char **argv, struct score *s, struct err *err)
     const char *operands[2] = {NULL, NULL}, *longest = NULL, *threads = NULL;
     const struct argument own[] = {
         {"--longest", &longest, NULL}, {"--backend", &s->backend, NULL}, {"--threads", &threads, NULL},
-        {"--help", NULL, &s->help},    {NULL, NULL, NULL}};
+        {"--adapter", &s->adapter, NULL}, {"--mapped", NULL, &s->mapped}, {"--help", NULL, &s->help},
+        {NULL, NULL, NULL}};
     argc--;
     if (arguments_take(own, &argc, argv + 1, operands, 2, err) < 0)
         return -1;
@@ -115,13 +118,20 @@ static int take(void *context, const struct example *e, struct err *err)
 
 static int run(struct score *s, struct err *err)
 {
-    if (language_model_start(&s->lm, (int)s->threads, err) < 0 || language_model_use(&s->lm, s->backend, err) < 0 ||
-        language_model_load(&s->lm, s->folder, err) < 0)
+    if (language_model_start(&s->lm, (int)s->threads, err) < 0 || language_model_use(&s->lm, s->backend, err) < 0)
+        return -1;
+    language_model_map(&s->lm, s->folder, s->mapped);
+    if (language_model_load(&s->lm, s->folder, err) < 0 ||
+        language_model_adapters(&s->lm, s->adapter, &s->adapters, err) < 0)
         return -1;
     int context = s->lm.model->shape.context;
     if (s->longest == 0 || s->longest > context)
         s->longest = context;
-    struct lm_options options = {.gemm = s->lm.gemm, .max_tokens = (int)s->longest, .max_sequence = (int)s->longest};
+    struct lm_options options = {.gemm = s->lm.gemm,
+                                 .max_tokens = (int)s->longest,
+                                 .max_sequence = (int)s->longest,
+                                 .adapters = s->adapters,
+                                 .mapped = s->lm.leave_in_files};
     if (machine_fits(lm_run_bytes(&s->lm.model->shape, &options), err) < 0)
         return -1;
     s->run = lm_run_new(s->lm.model, &options, err);
@@ -148,6 +158,7 @@ int command_score(int argc, char **argv)
     if (result == 0)
         result = run(&s, &err);
     lm_run_free(s.run);
+    lora_free(s.adapters);
     sft_batch_free(&s.batch);
     mem_free(s.logp);
     language_model_close(&s.lm);

@@ -36,6 +36,11 @@ static const char help[] =
     "  --weight-decay X       (0.1 with --new, otherwise 0)\n"
     "  --held-out X           share of the prompts that only test (0.02)\n"
     "  --template TEXT        what stands around a prompt, \\n for a new line (that of --init, or \"{prompt}\\n\\n\")\n"
+    "  --lora RANK            train low-rank adapters on the model of --init instead of its weights; DIR gets PEFT's\n"
+    "                         two files (rate 0.0002)\n"
+    "  --lora-alpha X         their scale is X / RANK (twice the rank)\n"
+    "  --lora-matrices LIST   modules that get one (GPT-2: c_attn; LLaMA: q_proj,k_proj,v_proj,o_proj)\n"
+    "  --merge                add them to the weights in the end, and write a whole model\n"
     "  --frozen N             bottom blocks that are not trained (0)\n"
     "  --recompute            less memory, a third more time\n"
     "  --store NAME           fp32 (default) or bf16 weights in the result\n"
@@ -136,10 +141,16 @@ static int report(const struct sft_course *c, struct err *err)
 
 static int finish(struct train *t, struct err *err)
 {
-    if (checkpoint_save(t->lm.model, t->out, t->start.init, t->store, err) < 0 || sft_forget(t->out, err) < 0)
+    const struct lm_adapters *adapters = t->options.adapters;
+    if (adapters && t->merge)
+        lora_merge(adapters, t->lm.model);
+    bool apart = adapters && !t->merge;
+    if ((apart ? lora_save(adapters, t->out, err)
+               : checkpoint_save(t->lm.model, t->out, t->start.init, t->store, err)) < 0 ||
+        sft_forget(t->out, err) < 0)
         return -1;
     if (!t->json)
-        printf("%s holds the model\n", t->out);
+        printf("%s holds the %s\n", t->out, apart ? "adapters" : "model");
     return 0;
 }
 

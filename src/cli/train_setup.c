@@ -1,8 +1,10 @@
 #include "cli/train_setup.h"
 
+#include <errno.h>
 #include <limits.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/mem.h"
@@ -11,10 +13,13 @@
 #include "jobs/machine.h"
 #include "jobs/sft_course.h"
 
+#define LORA_RATE 2e-4 /* adapters bear ten times the rate of a whole model */
+
 /* The options as they were written. */
 struct words {
     const char *data, *init, *new_shape, *out, *steps, *epochs, *vocabulary, *context, *batch, *longest, *rate,
-        *warm_up, *decay, *held_out, *template, *frozen, *store, *seed, *evaluate, *checkpoint, *threads;
+        *warm_up, *decay, *held_out, *template, *frozen, *store, *seed, *evaluate, *checkpoint, *threads,
+        *lora, *alpha;
 };
 
 static int parse_shape(const char *text, struct train *t, struct err *err)
@@ -61,6 +66,8 @@ static int parse_numbers(const struct words *w, struct train *t, struct err *err
         option_whole("--seed", w->seed, 0, INT64_MAX, &seed, err) < 0 ||
         option_whole("--evaluate-every", w->evaluate, 1, INT32_MAX, &t->evaluate_every, err) < 0 ||
         option_whole("--checkpoint-every", w->checkpoint, 1, INT32_MAX, &t->checkpoint_every, err) < 0 ||
+        option_whole("--lora", w->lora, 1, LORA_MAX_RANK, &t->lora, err) < 0 ||
+        option_real("--lora-alpha", w->alpha, 1e-6, 1e6, &t->lora_alpha, err) < 0 ||
         option_whole("--threads", w->threads, 1, 256, &t->threads, err) < 0)
         return -1;
     o->batch_tokens = (int)batch;
@@ -69,7 +76,7 @@ static int parse_numbers(const struct words *w, struct train *t, struct err *err
     return 0;
 }
 
-static int check_words(const struct words *w, const char *kind, struct err *err)
+static int check_words(const struct words *w, const struct train *t, const char *kind, struct err *err)
 {
     if (!kind || strcmp(kind, "sft") != 0)
         return err_set(err, ERR_USAGE, "what to train is missing: egalign train sft; see egalign train --help");
@@ -80,6 +87,12 @@ static int check_words(const struct words *w, const char *kind, struct err *err)
         return err_set(err, ERR_USAGE, "--steps and --epochs contradict each other");
     if (w->init && (w->vocabulary || w->context))
         return err_set(err, ERR_USAGE, "--vocabulary and --context are for --new");
+    if (!w->lora && (w->alpha || t->matrices || t->merge))
+        return err_set(err, ERR_USAGE, "--lora-alpha, --lora-matrices and --merge are for --lora");
+    if (w->lora && (w->new_shape || w->frozen))
+        return err_set(err, ERR_USAGE, "--lora adapts the model of --init, all blocks of it");
+    if (w->lora && !t->merge && (w->template || w->store))
+        return err_set(err, ERR_USAGE, "adapters have neither --template nor --store of their own, but with --merge");
     if (w->store && strcmp(w->store, "fp32") != 0 && strcmp(w->store, "bf16") != 0)
         return err_set(err, ERR_USAGE, "--store is fp32 or bf16");
     return 0;
@@ -112,6 +125,10 @@ int train_parse(int argc, char **argv, struct train *t, struct err *err)
                                    {"--seed", &w.seed, NULL},
                                    {"--evaluate-every", &w.evaluate, NULL},
                                    {"--checkpoint-every", &w.checkpoint, NULL},
+                                   {"--lora", &w.lora, NULL},
+                                   {"--lora-alpha", &w.alpha, NULL},
+                                   {"--lora-matrices", &t->matrices, NULL},
+                                   {"--merge", NULL, &t->merge},
                                    {"--backend", &t->backend, NULL},
                                    {"--threads", &w.threads, NULL},
                                    {"--json", NULL, &t->json},
@@ -121,11 +138,13 @@ int train_parse(int argc, char **argv, struct train *t, struct err *err)
         return -1;
     if (argc > 0)
         return err_set(err, ERR_USAGE, "%s is not an option; see egalign train --help", argv[1]);
-    if (check_words(&w, kind, err) < 0)
+    if (check_words(&w, t, kind, err) < 0)
         return -1;
     sft_start_default(&t->start);
     sft_options_default(!w.init, &t->options);
     t->options.recompute = recompute;
+    if (w.lora)
+        t->options.rate = LORA_RATE;
     t->start.init = w.init;
     t->start.read = sft_course_file;
     t->start.source = (void *)w.data; /* read only */
@@ -139,12 +158,38 @@ int train_parse(int argc, char **argv, struct train *t, struct err *err)
 
 static int check_folder(const char *out, struct err *err)
 {
+    static const char *const results[] = {"model.safetensors", "adapter_model.safetensors"};
     char path[PATH_MAX];
-    if ((size_t)snprintf(path, sizeof path, "%s/model.safetensors", out) >= sizeof path)
-        return err_set(err, ERR_USAGE, "the name of --out is too long");
-    if (access(path, F_OK) == 0)
-        return err_set(err, ERR_CONFLICT, "%s holds a model already; give another --out", out);
+    for (int i = 0; i < 2; i++) {
+        if ((size_t)snprintf(path, sizeof path, "%s/%s", out, results[i]) >= sizeof path)
+            return err_set(err, ERR_USAGE, "the name of --out is too long");
+        if (access(path, F_OK) == 0)
+            return err_set(err, ERR_CONFLICT, "%s holds a model already; give another --out", out);
+    }
     return 0;
+}
+
+/* The adapters, when they are what is trained. */
+static int make_adapters(struct train *t, struct err *err)
+{
+    const struct lm_shape *shape = &t->lm.model->shape;
+    const char *usual = shape->family == LM_GPT2 ? "c_attn" : "q_proj,k_proj,v_proj,o_proj";
+    double alpha = t->lora_alpha > 0 ? t->lora_alpha : 2 * (double)t->lora;
+    if (t->lora == 0)
+        return 0;
+    t->options.adapters = lora_new(shape, t->matrices ? t->matrices : usual, (int)t->lora, (float)alpha,
+                                   t->options.seed, err);
+    return t->options.adapters ? 0 : -1;
+}
+
+/* A folder of adapters has PEFT's two files and nothing else. */
+static int make_folder(const struct train *t, struct err *err)
+{
+    if (check_folder(t->out, err) < 0)
+        return -1;
+    if (t->lora == 0 || t->merge)
+        return sft_start_folder(&t->start, &t->lm, t->out, err);
+    return mkdir(t->out, 0777) < 0 && errno != EEXIST ? err_errno(err, "cannot make %s", t->out) : 0;
 }
 
 int train_prepare(struct train *t, struct err *err)
@@ -152,18 +197,21 @@ int train_prepare(struct train *t, struct err *err)
     if (language_model_start(&t->lm, (int)t->threads, err) < 0 || language_model_use(&t->lm, t->backend, err) < 0)
         return -1;
     t->options.gemm = t->lm.gemm;
-    if (sft_start_make(&t->start, &t->lm, &t->data, err) < 0)
+    if (t->lora > 0 && !t->merge)
+        language_model_map(&t->lm, t->start.init, false);
+    if (sft_start_make(&t->start, &t->lm, &t->data, err) < 0 || make_adapters(t, err) < 0)
         return -1;
     if (t->data.cut + t->data.passed_over > 0)
         fprintf(stderr, "egalign train: of %ld examples %ld are longer than %d tokens and were cut, %ld passed over\n",
                 t->data.lines, t->data.cut, t->data.longest, t->data.passed_over);
     if (machine_fits(sft_bytes(&t->lm.model->shape, &t->data, &t->options), err) < 0)
         return -1;
-    return check_folder(t->out, err) < 0 ? -1 : sft_start_folder(&t->start, &t->lm, t->out, err);
+    return make_folder(t, err);
 }
 
 void train_close(struct train *t)
 {
+    lora_free(t->options.adapters);
     language_model_close(&t->lm);
     sft_data_free(&t->data);
     mem_free(t->template);

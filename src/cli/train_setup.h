@@ -13,6 +13,10 @@ struct train {
     const char *backend; /* NULL: auto */
     int64_t threads, checkpoint_every, evaluate_every;
     char *template; /* of `start`; owned; NULL: not given */
+    const char *matrices; /* that get adapters, comma-separated; NULL: the family's */
+    int64_t lora;         /* rank of the adapters; 0: none, the model itself is trained */
+    double lora_alpha;    /* 0: twice the rank */
+    bool merge;           /* adapters are added to the model in the end */
     enum safetensors_dtype store;
     bool json;
     struct sft_options options;

@@ -151,6 +151,79 @@ def test_sample_says_what_was_learnt(trained):
     assert greedy.split() and set(greedy.split()) <= {"one", "two"}
 
 
+LORA = ["--lora", 4, "--rate", "0.02", "--held-out", "0.1", "--batch-tokens", 256, "--steps", 12]
+
+
+def scores(folder, examples, *more):
+    done = egalign("score", folder, examples, "--backend", "fp32", *more)
+    return [json.loads(line)["logp"] for line in done.stdout.splitlines()]
+
+
+def test_adapters_are_pefts_files_and_what_they_say_can_be_merged(examples, trained, tmp_path):
+    whole, _ = trained
+    lora = ["train", "sft", "--data", examples, "--init", whole, *LORA]
+    egalign(*lora, "--lora-matrices", "c_attn,c_fc", "--out", tmp_path / "adapter")
+    egalign(*lora, "--lora-matrices", "c_attn,c_fc", "--merge", "--out", tmp_path / "merged")
+    assert {path.name for path in (tmp_path / "adapter").iterdir()} == {"adapter_config.json",
+                                                                        "adapter_model.safetensors"}
+    config = json.loads((tmp_path / "adapter" / "adapter_config.json").read_text())
+    assert (config["peft_type"], config["r"], config["lora_alpha"]) == ("LORA", 4, 8)
+    assert config["target_modules"] == ["c_attn", "c_fc"]
+    few = tmp_path / "few.jsonl"
+    few.write_text("".join(examples.read_text().splitlines(True)[:20]))
+    base, adapted = scores(whole, few), scores(whole, few, "--adapter", tmp_path / "adapter")
+    assert sum(adapted) > sum(base)
+    assert scores(tmp_path / "merged", few) == pytest.approx(adapted, rel=1e-4)
+    said = [egalign("sample", *words, "--prompt", "2 and 1", "--temperature", 0, "--backend", "fp32").stdout
+            for words in ([whole, "--adapter", tmp_path / "adapter"], [tmp_path / "merged"])]
+    assert said[0] == said[1]
+    assert "already" in egalign(*lora, "--out", tmp_path / "adapter", expect=1).stderr
+
+
+def test_killed_adapters_end_with_the_same_weights(examples, trained, tmp_path):
+    whole, _ = trained
+    lora = ["train", "sft", "--data", examples, "--init", whole, *LORA, "--checkpoint-every", 2]
+    egalign(*lora, "--threads", 2, "--out", tmp_path / "once")
+    out = tmp_path / "killed"
+    running = subprocess.Popen([EGALIGN, *map(str, lora), "--threads", "1", "--out", out], stdout=subprocess.DEVNULL)
+    deadline = time.monotonic() + 120
+    while running.poll() is None and not list(out.glob("checkpoint-*")) and time.monotonic() < deadline:
+        time.sleep(0.002)
+    running.kill()
+    killed = running.wait() != 0
+    if killed:
+        other = egalign(*lora, "--lora-alpha", 3, "--out", out, expect=1)
+        assert "other data or options" in other.stderr
+        egalign(*lora, "--out", out)
+    assert (out / "adapter_model.safetensors").read_bytes() == (
+        tmp_path / "once" / "adapter_model.safetensors").read_bytes()
+
+
+def test_mapped_weights_say_the_same(examples, trained, tmp_path):
+    whole, _ = trained
+    few = tmp_path / "few.jsonl"
+    few.write_text("".join(examples.read_text().splitlines(True)[:5]))
+    small = tmp_path / "bf16"
+    egalign("train", "sft", "--data", few, "--init", whole, "--out", small, "--steps", 1, "--store", "bf16")
+    assert scores(small, few, "--mapped") == scores(small, few)
+    sample = ["sample", small, "--prompt", "2 and 1", "--max-new", 8, "--json"]
+    assert egalign(*sample, "--mapped").stdout == egalign(*sample).stdout
+    assert "not BF16" in egalign("score", whole, few, "--mapped", expect=1).stderr
+
+
+def test_backends_agree_as_far_as_they_are_precise(examples, trained, tmp_path):
+    whole, _ = trained
+    one = tmp_path / "one.jsonl"
+    one.write_text(examples.read_text().splitlines(True)[0])
+    logp = {name: json.loads(egalign("score", whole, one, "--backend", name).stdout)["logp"]
+            for name in ("fp32", "bf16", "bf16x3")}
+    assert logp["bf16x3"] == pytest.approx(logp["fp32"], rel=1e-4)
+    assert logp["bf16"] == pytest.approx(logp["fp32"], rel=0.05) and logp["bf16"] != logp["fp32"]
+    assert "abacus" in egalign("score", whole, one, "--backend", "abacus", expect=2).stderr
+    facts = json.loads(egalign("info", whole, "--json").stdout)
+    assert {"fp32", "bf16", "bf16x3"} <= set(facts["backends"].split(", "))
+
+
 def test_info_tells_family_and_memory(trained):
     whole, _ = trained
     facts = json.loads(egalign("info", whole, "--json").stdout)
@@ -169,6 +242,9 @@ def test_info_tells_family_and_memory(trained):
     (["train", "sft", "--data", "x", "--out", "y", "--new", "2x32", "--steps", "0"], "--steps"),
     (["train", "sft", "--data", "x", "--out", "y", "--new", "2x32", "--steps", "1", "--epochs", "1"], "contradict"),
     (["train", "sft", "--data", "x", "--out", "y", "--new", "2x32", "--wat"], "--wat"),
+    (["train", "sft", "--data", "x", "--out", "y", "--init", "z", "--merge"], "--lora"),
+    (["train", "sft", "--data", "x", "--out", "y", "--new", "2x32", "--lora", "4"], "--init"),
+    (["train", "sft", "--data", "x", "--out", "y", "--init", "z", "--lora", "0"], "--lora"),
     (["sample", "x"], "--prompt"),
     (["sample", "x", "--prompt", "y", "--top-p", "2"], "--top-p"),
     (["score", "x"], "a file"),

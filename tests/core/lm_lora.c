@@ -91,24 +91,6 @@ static void a_new_adapter_changes_nothing(void **state)
     }
 }
 
-/* W += scale (B A), in the orientation in which W is stored. */
-static void merge(struct lm_model *m, const struct lm_adapters *a)
-{
-    for (int i = 0; i < a->count; i++) {
-        const struct lm_adapter *one = &a->items[i];
-        bool conv1d = m->shape.family == LM_GPT2;
-        for (int o = 0; o < one->out; o++)
-            for (int j = 0; j < one->in; j++) {
-                double sum = 0;
-                for (int r = 0; r < RANK; r++)
-                    sum += (double)a->weights[one->b + (size_t)(o * RANK + r)] *
-                           a->weights[one->a + (size_t)(r * one->in + j)];
-                size_t at = conv1d ? (size_t)(j * one->out + o) : (size_t)((one->from + o) * one->in + j);
-                m->weights[one->linear + at] += (float)(sum * a->alpha / RANK);
-            }
-    }
-}
-
 static void an_adapter_acts_as_the_merged_matrix(void **state)
 {
     (void)state;
@@ -117,7 +99,7 @@ static void an_adapter_acts_as_the_merged_matrix(void **state)
         struct lm_adapters *a = adapters_of(m, f, true);
         struct lm_run *with = run_of(m, a), *merged = run_of(m, NULL);
         double adapted = loss_of(with, false), plain = loss_of(merged, false);
-        merge(m, a);
+        lora_merge(a, m);
         double want = loss_of(merged, false);
         assert_true(fabs(adapted - want) < 1e-5 * want && fabs(plain - want) > 0.01);
         lm_run_free(with);

@@ -24,7 +24,8 @@ int language_model_use(struct language_model *l, const char *name, struct err *e
 int language_model_load(struct language_model *l, const char *folder, struct err *err)
 {
     l->tokenizer = tokenizer_load(folder, err);
-    l->model = l->tokenizer ? checkpoint_load(folder, err) : NULL;
+    if (l->tokenizer)
+        l->model = l->leave_in_files ? checkpoint_map(folder, err) : checkpoint_load(folder, err);
     if (!l->model)
         return -1;
     if (tokenizer_count(l->tokenizer) > (size_t)l->model->shape.vocabulary)

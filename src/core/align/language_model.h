@@ -14,6 +14,7 @@ struct language_model {
     struct dialogue dialogue;
     struct threads *threads;
     struct gemm gemm;
+    bool leave_in_files; /* set between open and load: a mapped model (core/lm/mapped.h), which must be BF16 */
 };
 
 /* Starts BLAS and a pool of `threads` (at least 1); the matrix backend is fp32. language_model_close must follow in any

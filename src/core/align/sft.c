@@ -73,7 +73,8 @@ static struct lm_options run_options(const struct sft_data *data, const struct s
                                .max_sequence = data->longest,
                                .train = true,
                                .frozen = o->frozen,
-                               .recompute = o->recompute};
+                               .recompute = o->recompute,
+                               .adapters = o->adapters};
 }
 
 size_t sft_bytes(const struct lm_shape *shape, const struct sft_data *data, const struct sft_options *options)
@@ -82,9 +83,9 @@ size_t sft_bytes(const struct lm_shape *shape, const struct sft_data *data, cons
     struct lm_options run = run_options(data, options);
     if (lm_layout_make(shape, &layout, NULL) < 0)
         return SIZE_MAX;
-    size_t count = layout.count;
+    size_t weights = layout.count, trained = options->adapters ? options->adapters->total : weights;
     lm_layout_free(&layout);
-    return count * sizeof(float) + lm_run_bytes(shape, &run) + adamw_bytes(count);
+    return weights * sizeof(float) + lm_run_bytes(shape, &run) + adamw_bytes(trained);
 }
 
 struct sft *sft_new(struct lm_model *model, const struct sft_data *data, const struct sft_options *options,

@@ -5,7 +5,8 @@
  * tenth. The state can be saved at any step and resumed: on the same machine the rest is bit for bit what it would have
  * been, whatever the number of threads. It refuses to know the time, signals and terminals: the caller makes the loop.
  *
- * The model, the data and the pool are borrowed; the weights of the model change. One thread. */
+ * The model, the data and the pool are borrowed; the weights of the model, or of the adapters, change. One
+ * thread. */
 #ifndef EGALIGN_CORE_ALIGN_SFT_H
 #define EGALIGN_CORE_ALIGN_SFT_H
 
@@ -23,6 +24,7 @@ struct sft_options {
     uint64_t seed;
     int frozen;     /* bottom blocks that are not trained */
     bool recompute; /* less memory, a third more time */
+    struct lm_adapters *adapters; /* borrowed: only these are trained, and the model stays as it is. NULL: the model */
 };
 
 struct sft;

@@ -23,6 +23,13 @@ static void digest(const struct sft *s, char text[SHA256_HEX_SIZE])
     sha256_init(&hash);
     sha256_update(&hash, bytes, sizeof bytes);
     sha256_update(&hash, options, (size_t)n);
+    const struct lm_adapters *a = o->adapters;
+    if (a)
+        n = snprintf(options, sizeof options, "rank %d alpha %.9g", a->rank, (double)a->alpha);
+    for (int i = 0; a && i < a->count; i++)
+        sha256_update(&hash, a->items[i].tensor, strlen(a->items[i].tensor) + 1);
+    if (a)
+        sha256_update(&hash, options, (size_t)n);
     sha256_final(&hash, bytes);
     sha256_hex(bytes, text);
 }
@@ -41,6 +48,29 @@ static int save_trainer(const struct sft *s, const char *folder, struct err *err
     return result;
 }
 
+/* What is trained: the model, or the adapters. */
+static int save_weights(const struct sft *s, const char *folder, struct err *err)
+{
+    if (s->options.adapters)
+        return lora_save(s->options.adapters, folder, err);
+    return checkpoint_save(s->model, folder, NULL, DTYPE_F32, err);
+}
+
+static int load_weights(struct sft *s, const char *folder, struct err *err)
+{
+    struct lm_adapters *into = s->options.adapters;
+    if (!into)
+        return snapshot_load_weights(s->model, folder, err);
+    struct lm_adapters *saved = lora_load(&s->model->shape, folder, err);
+    int result = saved ? 0 : -1;
+    if (saved && saved->total != into->total)
+        result = err_set(err, ERR_CONFLICT, "%s is of other adapters", folder);
+    else if (saved)
+        memcpy(into->weights, saved->weights, saved->total * sizeof *saved->weights);
+    lora_free(saved);
+    return result;
+}
+
 int sft_save(struct sft *s, const char *out, struct err *err)
 {
     char unfinished[PATH_MAX];
@@ -49,8 +79,8 @@ int sft_save(struct sft *s, const char *out, struct err *err)
         return -1;
     if (there) /* resumed and not advanced */
         return 0;
-    if (checkpoint_save(s->model, unfinished, NULL, DTYPE_F32, err) < 0 ||
-        snapshot_save_moments(s->adam, unfinished, err) < 0 || save_trainer(s, unfinished, err) < 0)
+    if (save_weights(s, unfinished, err) < 0 || snapshot_save_moments(s->adam, unfinished, err) < 0 ||
+        save_trainer(s, unfinished, err) < 0)
         return -1;
     return snapshot_commit(out, s->done, err);
 }
@@ -91,7 +121,7 @@ int sft_resume(struct sft *s, const char *out, struct err *err)
     int found = snapshot_newest(out, path, err);
     if (found <= 0)
         return found;
-    if (load_trainer(s, path, err) < 0 || snapshot_load_weights(s->model, path, err) < 0 ||
+    if (load_trainer(s, path, err) < 0 || load_weights(s, path, err) < 0 ||
         snapshot_load_moments(s->adam, path, err) < 0)
         return -1;
     return 1;

@@ -46,7 +46,7 @@ static const struct gemm_backend backends[] = {
     {"bf16x3", "operands split into two bf16 each, sums in fp32", BF16_ROWS, BF16_COLUMNS, bf16x3_multiply,
      openblas_multiply, 2e-5},
     {"onednn", "oneDNN matmul, fp32", INT_MAX, INT_MAX, onednn_fp32_multiply, openblas_multiply, 1e-6},
-    {"naive", "schoolbook products summed in double, for tests", INT_MAX, INT_MAX, naive_multiply, naive_multiply, 1e-6},
+    {"naive", "schoolbook products in double, for tests", INT_MAX, INT_MAX, naive_multiply, naive_multiply, 1e-6},
 };
 
 const struct gemm_backend *gemm_backend_at(int i)

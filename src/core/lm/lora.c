@@ -3,6 +3,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "base/check.h"
 #include "base/mem.h"
 #include "base/rng.h"
 
@@ -139,6 +140,36 @@ struct lm_adapters *lora_new(const struct lm_shape *shape, const char *targets, 
 fail:
     lora_free(a);
     return NULL;
+}
+
+/* Element (output o, input i) of the adapted matrix: LLaMA stores [out, in], GPT-2 [in, out]. */
+static float *element(const struct lm_adapters *adapters, const struct lm_adapter *a, float *weights, int o, int i)
+{
+    float *w = weights + a->linear;
+    if (adapters->shape.family == LM_LLAMA)
+        return w + (size_t)(a->from + o) * (size_t)a->in + (size_t)i;
+    return w + (size_t)i * (size_t)a->out + (size_t)o;
+}
+
+static void merge_one(const struct lm_adapters *adapters, const struct lm_adapter *a, float *weights)
+{
+    int r = adapters->rank;
+    const float *A = adapters->weights + a->a, *B = adapters->weights + a->b;
+    double scale = (double)adapters->alpha / r;
+    for (int o = 0; o < a->out; o++)
+        for (int i = 0; i < a->in; i++) {
+            double sum = 0;
+            for (int k = 0; k < r; k++)
+                sum += (double)B[(size_t)o * (size_t)r + (size_t)k] * A[(size_t)k * (size_t)a->in + (size_t)i];
+            *element(adapters, a, weights, o, i) += (float)(scale * sum);
+        }
+}
+
+void lora_merge(const struct lm_adapters *adapters, struct lm_model *model)
+{
+    CHECK(model->weights && model->layout.count == adapters->layout.count);
+    for (int i = 0; i < adapters->count; i++)
+        merge_one(adapters, &adapters->items[i], model->weights);
 }
 
 int lora_of(const struct lm_adapters *a, size_t linear, const struct lm_adapter **ret_first)

@@ -9,7 +9,7 @@
 
 #include <stdint.h>
 
-#include "core/lm/shape.h"
+#include "core/lm/model.h"
 
 enum { LORA_MAX_RANK = 1024 };
 
@@ -40,6 +40,10 @@ struct lm_adapters *lora_new(const struct lm_shape *shape, const char *targets, 
 
 /* Frees the adapters. */
 void lora_free(struct lm_adapters *adapters);
+
+/* Adds each adapter to the matrix that it adapts, in `model`, of the same shape and not mapped: W += (alpha / r) B A.
+ * The model then computes without the adapters what it computed with them. */
+void lora_merge(const struct lm_adapters *adapters, struct lm_model *model);
 
 /* The adapters of the matrix at offset `linear`: ret_first is the first of them, the result how many. */
 int lora_of(const struct lm_adapters *adapters, size_t linear, const struct lm_adapter **ret_first);
