@@ -14,6 +14,7 @@
 #include "base/mem.h"
 #include "base/rng.h"
 #include "base/str.h"
+#include "cli/demo_id.h"
 #include "cli/demo_reviews.h"
 #include "cli/demo_text.h"
 #include "formats/record.h"
@@ -114,21 +115,6 @@ static void give(struct record *r, enum record_member member) {
     r->seen.given |= (uint64_t)1 << member;
 }
 
-/* A UUIDv7 of the judgement's time and the seed's random numbers: loading the demo twice stores it once. */
-static struct uuid id_of(int64_t time_us, struct rng *rng) {
-    struct uuid id;
-    uint64_t ms = (uint64_t)time_us / 1000, low = rng_u64(rng);
-    uint32_t high = rng_u32(rng);
-    for (int i = 0; i < 6; i++)
-        id.bytes[i] = (uint8_t)(ms >> (40 - 8 * i));
-    id.bytes[6] = (uint8_t)(0x70 | (high >> 8 & 0x0F));
-    id.bytes[7] = (uint8_t)high;
-    for (int i = 0; i < 8; i++)
-        id.bytes[8 + i] = (uint8_t)(low >> (8 * i));
-    id.bytes[8] = (uint8_t)(0x80 | (id.bytes[8] & 0x3F));
-    return id;
-}
-
 /* What `person` says of two answers whose log-lengths are given. */
 static void judge(struct record *r, int person, double log_a, double log_b, struct rng *rng) {
     double u = rng_uniform(rng), whim = rng_uniform(rng);
@@ -162,7 +148,7 @@ static void add_row(struct demo *d, int row) {
 
     snprintf(name, sizeof name, "person-%02d", number_of(person));
     r.created_at = FIRST_JUDGEMENT_US + row * (int64_t)41000000;
-    r.id = id_of(r.created_at, rng);
+    r.id = demo_id(r.created_at, rng);
     give(&r, RECORD_ID);
     give(&r, RECORD_CREATED_AT);
     record_set_annotator(&r, str_of(name));

@@ -3,6 +3,7 @@
 #include <stdio.h>
 
 #include "base/mem.h"
+#include "cli/demo_id.h"
 #include "core/lab/reviews.h"
 #include "formats/lines.h"
 #include "formats/record.h"
@@ -174,6 +175,7 @@ static void compare(const struct items *items, enum reviews_taste taste, uint32_
     if (!pick_pair(items, rng, &item, pair))
         return;
     snprintf(name, sizeof name, "reader-%03u", number);
+    r.id = demo_id(time_us, rng);
     record_set_annotator(&r, str_of(name));
     record_set_prompt(&r, item->prompt);
     for (int side = 0; side < 2; side++) {
@@ -182,7 +184,7 @@ static void compare(const struct items *items, enum reviews_taste taste, uint32_
         record_set_response(&r, (enum record_side_name)side, response->text, response->policy);
     }
     record_set_outcome(&r, reviews_prefers(taste, &measure[0], &measure[1], rng) ? OUTCOME_A : OUTCOME_B);
-    r.seen.given |= UINT64_C(1) << RECORD_CREATED_AT;
+    r.seen.given |= UINT64_C(1) << RECORD_ID | UINT64_C(1) << RECORD_CREATED_AT;
     json_write(line, &record_shape, &r);
     buf_char(line, '\n');
 }

@@ -1,0 +1,17 @@
+#!/usr/bin/env bash
+# Finds the groups of taste among the people: a fit, by expectation maximisation. A third of the people are held out of
+# it: they judge the policies that are trained on what it finds, for a policy must not grade itself.
+#
+#   usage: 4-fit.sh
+#
+# Prints the groups. Where the service is: see service.sh.
+set -euo pipefail
+# shellcheck source=examples/service.sh
+. "$(dirname "${BASH_SOURCE[0]}")/service.sh"
+case ${1:-} in -h | --help) usage && exit 0 ;; esac
+
+job=$(jq -n --argjson k "${GROUPS_AT_MOST:-3}" \
+    '{k_max: $k, restarts: 2, folds: 3, ridge_grid: [1, 3, 10, 30], held_out_annotators: 0.34}' |
+    post "$(in_project /fits)" | jq -er .job)
+wait_for "$job" "Finding the groups of taste"
+api GET "$(in_project /groups)" | jq -r '.items[] | "  group \(.ordinal + 1): \(.weight * 100 | round) % of the people"' >&2
