@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include "core/ppo_support.h"
+#include "core/tokenizer_support.h"
 
 /* One step on everything: each ratio is that before the first step. */
 static void starts_at_ratio_one_and_kl_zero(void **state)
@@ -168,6 +169,132 @@ static void cuts_minibatches_without_effect(void **state)
         assert_true(fabsf(weights[0][i] - weights[1][i]) < 2e-4 * norms[0]);
     free(weights[0]);
     free(weights[1]);
+}
+
+/* Runs the passes of one minibatch without moving the weights; the gradient is left behind. Returns the whole loss. */
+static double loss_here(struct ppo *p)
+{
+    struct err err = {0};
+    struct ppo_metrics m = {.rate = 0};
+    if (ppo_learn(p, &m, &err) < 0)
+        fail_msg("%s", err.message);
+    return m.policy_loss + p->options.value_coefficient * m.value_loss -
+           p->options.entropy_coefficient * m.policy_entropy;
+}
+
+static void move_along(struct ppo *p, double step, const double *direction)
+{
+    struct lm_trained t = lm_trained(p->run);
+    for (size_t i = 0; i < t.count; i++)
+        t.weights[i] = (float)(t.weights[i] + step * direction[i]);
+}
+
+/* Both losses and the entropy through heads, blocks and packs: the gradient beside central differences, along itself
+ * and along random directions, away from the policy that sampled. */
+static void learns_by_the_gradient_of_its_loss(void **state)
+{
+    (void)state;
+    for (int variant = 0; variant < 2; variant++) {
+        struct ppo_fixture f;
+        struct ppo_metrics m = {0};
+        struct err err = {0};
+        struct rng rng;
+        ppo_fixture_make(&f, OBJECTIVE_AVERAGE);
+        f.options.frozen = variant;
+        f.options.epochs = f.options.minibatches = 1;
+        f.options.pack_tokens = 40;
+        f.options.value_coefficient = 1;
+        f.options.entropy_coefficient = 0.1;
+        struct ppo *p = ppo_open(&f);
+        assert_int_equal(ppo_sample(p, &err), 0);
+        assert_int_equal(ppo_ask_scores(p, &err), 0);
+        assert_int_equal(ppo_prepare(p, &err), 0);
+        assert_int_equal(ppo_reward(p, &m, &err), 0);
+        struct lm_trained t = lm_trained(p->run);
+        double *direction = malloc(t.count * sizeof *direction), *gradient = malloc(t.count * sizeof *gradient);
+        rng_init(&rng, 5, 0);
+        for (size_t i = 0; i < t.count; i++)
+            t.weights[i] += (float)(0.01 * rng_normal(&rng));
+        loss_here(p);
+        for (size_t i = 0; i < t.count; i++)
+            gradient[i] = t.gradients[i];
+        for (int trial = 0; trial < 4; trial++) {
+            double norm = 0, slope = 0;
+            const double h = 2e-3;
+            for (size_t i = 0; i < t.count; i++) {
+                direction[i] = trial == 0 ? gradient[i] : gradient[i] * (1 + rng_normal(&rng));
+                norm += direction[i] * direction[i];
+            }
+            for (size_t i = 0; i < t.count; i++) {
+                direction[i] /= sqrt(norm);
+                slope += direction[i] * gradient[i];
+            }
+            move_along(p, h, direction);
+            double above = loss_here(p);
+            move_along(p, -2 * h, direction);
+            double below = loss_here(p);
+            move_along(p, h, direction);
+            assert_true(slope > 0.01);
+            assert_true(fabs((above - below) / (2 * h) / slope - 1) < 0.01);
+        }
+        free(direction);
+        free(gradient);
+        ppo_free(p);
+        lm_model_free(f.model);
+    }
+}
+
+/* What the scorer reads: the response in its own words, without the end token, cut behind the cut token. */
+static void decodes_what_the_scorer_sees(void **state)
+{
+    (void)state;
+    struct ppo_fixture f;
+    struct ppo_metrics m;
+    struct tokenizer *t = byte_level("a b");
+    ppo_fixture_make(&f, OBJECTIVE_SINGLE);
+    f.inputs.tokenizer = t;
+    f.options.cut_token = 9;
+    struct ppo *p = ppo_open(&f);
+    must_update(p, &m);
+    for (int i = 0; i < f.options.episodes; i++) {
+        const struct ppo_episode *e = &p->rollout.episodes[i];
+        struct buf want = {0};
+        struct err err = {0};
+        int count = 0;
+        while (count < e->count && e->tokens[count] != END && (count == 0 || e->tokens[count - 1] != 9))
+            count++;
+        assert_int_equal(tokenizer_decode(t, e->tokens, (size_t)count, TOKENIZER_CONTINUED, &want, &err), 0);
+        assert_int_equal(e->text.len, want.length);
+        assert_memory_equal(e->text.ptr, want.data ? want.data : "", want.length);
+        buf_free(&want);
+    }
+    ppo_free(p);
+    tokenizer_free(t);
+    lm_model_free(f.model);
+}
+
+/* Every allocation fails once: an error and no leak, or a result where only a prediction of memory was lost. */
+static void survives_want_of_memory(void **state)
+{
+    (void)state;
+    struct ppo_fixture f;
+    struct ppo_metrics m;
+    int failures = 0;
+    ppo_fixture_make(&f, OBJECTIVE_MAXMIN);
+    f.options.frozen = 1;
+    f.options.episodes = f.options.minibatches = 2;
+    for (long n = 1; n <= 100; n++) {
+        struct err err = {0};
+        mem_fail_nth(n);
+        struct ppo *p = ppo_new(&f.inputs, &f.options, &err);
+        bool done = p && ppo_update(p, &m, &err) == 0;
+        mem_fail_nth(0);
+        assert_int_equal(err.code, done ? ERR_OK : ERR_NO_MEMORY);
+        failures += !done;
+        ppo_free(p);
+    }
+    assert_in_range(failures, 40, 99); /* the last ones fail nothing: all were reached */
+    lm_model_free(f.model);
 }
 
 static void whitens_over_the_whole_batch(void **state)
@@ -497,6 +624,9 @@ int main(void)
         cmocka_unit_test(ends_responses_where_they_end),
         cmocka_unit_test(cuts_what_the_scorer_sees),
         cmocka_unit_test(cuts_minibatches_without_effect),
+        cmocka_unit_test(learns_by_the_gradient_of_its_loss),
+        cmocka_unit_test(decodes_what_the_scorer_sees),
+        cmocka_unit_test(survives_want_of_memory),
         cmocka_unit_test(whitens_over_the_whole_batch),
         cmocka_unit_test(trains_above_the_trunk_only),
         cmocka_unit_test(anchors_on_another_reference),

@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include "core/tokenizer_support.h"
 #include "jobs/ppo_settings.h"
 
 static struct arena arena;
@@ -114,11 +115,37 @@ static void refuses_with_a_pointer(void **state)
     assert_string_equal(err.pointer, "/ppo/minibatches");
 }
 
+/* The text becomes the model's token; null takes the preset's away; what is no single token is refused. */
+static void finds_the_cut_token(void **state)
+{
+    (void)state;
+    struct tokenizer *t = byte_level("a b");
+    struct ppo_settings s;
+    struct ppo_options o;
+    const struct ppo_preset *preset;
+    int prompt_tokens;
+    assert_int_equal(read_text("{\"preset\":\"ziegler-sentiment\"}", &s), 0);
+    assert_int_equal(ppo_settings_apply(&s, "", t, &o, &preset, &prompt_tokens, &err), 0);
+    assert_int_equal(o.cut_token, tokenizer_find(t, "."));
+    assert_int_equal(o.cut_from, 16);
+    assert_int_equal(read_text("{\"preset\":\"ziegler-sentiment\",\"cut_text\":null}", &s), 0);
+    assert_int_equal(ppo_settings_apply(&s, "", t, &o, &preset, &prompt_tokens, &err), 0);
+    assert_int_equal(o.cut_token, -1);
+    assert_int_equal(read_text("{\"cut_text\":\"ab\"}", &s), 0);
+    assert_int_equal(ppo_settings_apply(&s, "", t, &o, &preset, &prompt_tokens, &err), 0);
+    assert_int_equal(o.cut_token, tokenizer_find(t, "ab"));
+    assert_int_equal(read_text("{\"cut_text\":\"abc\"}", &s), 0);
+    assert_int_equal(ppo_settings_apply(&s, "/ppo", t, &o, &preset, &prompt_tokens, &err), -1);
+    assert_string_equal(err.pointer, "/ppo/cut_text");
+    tokenizer_free(t);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(both_sides_know_the_same_names), cmocka_unit_test(a_preset_arrives_whole),
         cmocka_unit_test(every_member_arrives),           cmocka_unit_test(refuses_with_a_pointer),
+        cmocka_unit_test(finds_the_cut_token),
     };
     int failed = cmocka_run_group_tests_name("ppo_options", tests, NULL, NULL);
     arena_free(&arena);
