@@ -1,7 +1,7 @@
 #!/usr/bin/python3
-"""The peer of bench/lm.c: the same model, batch and work in PyTorch (Debian: python3-torch), fp32 on the CPU.
+"""The peer of bench/lm.c: the same model, batch and work in PyTorch (Debian: python3-torch) on the CPU.
 
-usage: OPENBLAS_NUM_THREADS=1 bench/lm_peer.py small|gpt2 [THREADS [STEPS]]
+usage: OPENBLAS_NUM_THREADS=1 bench/lm_peer.py small|gpt2 [THREADS [STEPS [fp32|bf16]]]     bf16: autocast
 Generous to PyTorch: fused GELU and cross-entropy, a preallocated cache of keys and values, no padding."""
 import math
 import sys
@@ -25,6 +25,10 @@ class Stopwatch:
     def stop(self):
         self.wall = min(self.wall, time.monotonic() - self.begin[0])
         self.cpu = min(self.cpu, time.process_time() - self.begin[1])
+
+
+def autocast(bf16):
+    return torch.autocast("cpu", dtype=torch.bfloat16, enabled=bf16)
 
 
 class Block(torch.nn.Module):
@@ -67,7 +71,7 @@ class Gpt(torch.nn.Module):
         return self.ln_f(x)
 
 
-def time_training(model, vocabulary, steps):
+def time_training(model, vocabulary, steps, bf16):
     tokens = torch.randint(vocabulary, (SEQUENCES, LENGTH))
     targets = torch.randint(vocabulary, (SEQUENCES * LENGTH,))
     adam = torch.optim.AdamW(model.parameters(), lr=1e-4, weight_decay=0.01)
@@ -75,8 +79,9 @@ def time_training(model, vocabulary, steps):
     for i in range(steps + 1):
         watch.start()
         adam.zero_grad()
-        logits = model.hidden(tokens).view(-1, model.wte.weight.shape[1]) @ model.wte.weight.T
-        F.cross_entropy(logits, targets).backward()
+        with autocast(bf16):
+            logits = model.hidden(tokens).view(-1, model.wte.weight.shape[1]) @ model.wte.weight.T
+        F.cross_entropy(logits.float(), targets).backward()
         torch.nn.utils.clip_grad_norm_(model.parameters(), 1)
         adam.step()
         if i > 0:
@@ -87,17 +92,20 @@ def time_training(model, vocabulary, steps):
 
 
 @torch.no_grad()
-def time_sampling(model, vocabulary, layers, d, heads):
+def time_sampling(model, vocabulary, layers, d, heads, bf16):
     prompts = torch.randint(vocabulary, (BATCH, PROMPT))
     watch = Stopwatch()
-    for _ in range(2):
+    for _ in range(4):
         watch.start()
-        caches = [[torch.zeros(BATCH, heads, PROMPT + NEW, d // heads) for _ in range(2)] for _ in range(layers)]
+        kind = torch.bfloat16 if bf16 else torch.float32
+        caches = [[torch.zeros(BATCH, heads, PROMPT + NEW, d // heads, dtype=kind) for _ in range(2)]
+                  for _ in range(layers)]
         tokens, past = prompts, 0
         for _ in range(NEW):
-            logits = model.hidden(tokens, caches, past)[:, -1] @ model.wte.weight.T
+            with autocast(bf16):
+                logits = model.hidden(tokens, caches, past)[:, -1] @ model.wte.weight.T
             past += tokens.shape[1]
-            logp = logits.log_softmax(-1)
+            logp = logits.float().log_softmax(-1)
             tokens = logp.exp().multinomial(1)
             logp.gather(1, tokens)
         watch.stop()
@@ -109,13 +117,14 @@ def main():
     name = sys.argv[1] if len(sys.argv) > 1 else "small"
     threads = int(sys.argv[2]) if len(sys.argv) > 2 else 2
     steps = int(sys.argv[3]) if len(sys.argv) > 3 else 5
+    bf16 = len(sys.argv) > 4 and sys.argv[4] == "bf16"
     torch.set_num_threads(threads)
     torch.manual_seed(1)
     vocabulary, layers, d, heads = SHAPES[name]
     model = Gpt(vocabulary, layers, d, heads)
-    print(f"{name}, {threads} thread(s), PyTorch {torch.__version__}")
-    time_sampling(model, vocabulary, layers, d, heads)
-    time_training(model, vocabulary, steps)
+    print(f"{name}, {threads} thread(s), PyTorch {torch.__version__}, {'bf16 autocast' if bf16 else 'fp32'}")
+    time_sampling(model, vocabulary, layers, d, heads, bf16)
+    time_training(model, vocabulary, steps, bf16)
 
 
 if __name__ == "__main__":

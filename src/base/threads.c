@@ -17,9 +17,9 @@ struct threads {
     int count;
     pthread_mutex_t lock;
     pthread_cond_t wake, idle;
-    unsigned long round; /* counts loops; a member works when it sees a new one */
-    int busy;            /* members that have not finished the round */
-    bool stop;
+    atomic_ulong round; /* counts loops; a member works when it sees a new one */
+    atomic_int busy;    /* members that have not finished the round */
+    atomic_bool stop;
     atomic_int next; /* next block to take */
     int blocks;
     void (*work)(void *context, int block, int thread);
@@ -34,26 +34,57 @@ static void take_blocks(struct threads *t, int thread)
         t->work(t->context, block, thread);
 }
 
+/* One loop often follows another within microseconds, and to wake a sleeping thread takes tens of them: so both sides
+ * look a little while before they sleep. */
+enum { LOOKS = 2000 };
+
+static void look_again(void)
+{
+#if defined(__x86_64__)
+    __builtin_ia32_pause();
+#endif
+}
+
+/* Waits for a round after `seen` and returns its number; `seen` when the pool ends. */
+static unsigned long await_round(struct threads *t, unsigned long seen)
+{
+    for (int i = 0; i < LOOKS && atomic_load(&t->round) == seen && !atomic_load(&t->stop); i++)
+        look_again();
+    pthread_mutex_lock(&t->lock);
+    while (atomic_load(&t->round) == seen && !atomic_load(&t->stop))
+        pthread_cond_wait(&t->wake, &t->lock);
+    unsigned long round = atomic_load(&t->stop) ? seen : atomic_load(&t->round);
+    pthread_mutex_unlock(&t->lock);
+    return round;
+}
+
 static void *member_main(void *argument)
 {
     struct member *m = argument;
     struct threads *t = m->pool;
-    unsigned long seen = 0;
-    pthread_mutex_lock(&t->lock);
-    for (;;) {
-        while (t->round == seen && !t->stop)
-            pthread_cond_wait(&t->wake, &t->lock);
-        if (t->stop)
-            break;
-        seen = t->round;
-        pthread_mutex_unlock(&t->lock);
+    unsigned long seen = 0, round;
+    while ((round = await_round(t, seen)) != seen) {
+        seen = round;
         take_blocks(t, m->index);
+        if (atomic_fetch_sub(&t->busy, 1) > 1)
+            continue;
         pthread_mutex_lock(&t->lock);
-        if (--t->busy == 0)
-            pthread_cond_signal(&t->idle);
+        pthread_cond_signal(&t->idle);
+        pthread_mutex_unlock(&t->lock);
     }
-    pthread_mutex_unlock(&t->lock);
     return NULL;
+}
+
+static void await_members(struct threads *t)
+{
+    for (int i = 0; i < LOOKS && atomic_load(&t->busy) > 0; i++)
+        look_again();
+    if (atomic_load(&t->busy) == 0)
+        return;
+    pthread_mutex_lock(&t->lock);
+    while (atomic_load(&t->busy) > 0)
+        pthread_cond_wait(&t->idle, &t->lock);
+    pthread_mutex_unlock(&t->lock);
 }
 
 struct threads *threads_new(int count, struct err *err)
@@ -86,7 +117,7 @@ void threads_free(struct threads *t)
     if (!t)
         return;
     pthread_mutex_lock(&t->lock);
-    t->stop = true;
+    atomic_store(&t->stop, true);
     pthread_cond_broadcast(&t->wake);
     pthread_mutex_unlock(&t->lock);
     for (int i = 1; i < t->count; i++)
@@ -114,13 +145,10 @@ void threads_run(struct threads *t, int blocks, void (*work)(void *context, int 
     t->context = context;
     t->blocks = blocks;
     atomic_store(&t->next, 0);
-    t->busy = t->count - 1;
-    t->round++;
+    atomic_store(&t->busy, t->count - 1);
+    atomic_fetch_add(&t->round, 1);
     pthread_cond_broadcast(&t->wake);
     pthread_mutex_unlock(&t->lock);
     take_blocks(t, 0);
-    pthread_mutex_lock(&t->lock);
-    while (t->busy > 0)
-        pthread_cond_wait(&t->idle, &t->lock);
-    pthread_mutex_unlock(&t->lock);
+    await_members(t);
 }
