@@ -254,6 +254,62 @@ static void resumes_to_the_same_bits(void **state)
     clear(&broken);
 }
 
+static void data_come_back_from_a_file(void **state)
+{
+    (void)state;
+    struct fixture f;
+    struct reward_data again;
+    char path[] = "/tmp/egalign-pairs-XXXXXX";
+    uint8_t digest[2][SHA256_SIZE];
+    make(&f);
+    int fd = mkstemp(path);
+    FILE *file = fdopen(fd, "r+b");
+    assert_int_equal(reward_data_write(&f.data, file, &err), 0);
+    fflush(file);
+    assert_int_equal(reward_data_load(path, &again, &err), 0);
+    reward_data_digest(&f.data, digest[0]);
+    reward_data_digest(&again, digest[1]);
+    assert_memory_equal(digest[0], digest[1], SHA256_SIZE);
+    assert_int_equal(again.pair_count, f.data.pair_count);
+    assert_int_equal(again.longest, f.data.longest);
+    reward_data_free(&again);
+    fseek(file, 200, SEEK_SET);
+    fputc(77, file);
+    fflush(file);
+    assert_int_equal(reward_data_load(path, &again, &err), -1);
+    assert_int_equal(err.code, ERR_BAD_FILE);
+    assert_int_equal(ftruncate(fd, 300), 0);
+    assert_int_equal(reward_data_load(path, &again, &err), -1);
+    assert_int_equal(err.code, ERR_BAD_FILE);
+    fclose(file);
+    unlink(path);
+    clear(&f);
+}
+
+/* Judgements of a pair add up, whichever side comes first; ties are half a win each, and nothing where held out. */
+static void judgements_of_a_pair_add_up(void **state)
+{
+    (void)state;
+    struct fixture f;
+    static const double one[HEADS] = {1, 0}, other[HEADS] = {0.25, 0.75};
+    make(&f);
+    int before = f.data.pair_count;
+    const struct reward_judgement j[] = {
+        {0, 1, 1, one, false}, {2, 3, 0.5, one, true}, {1, 0, 1, other, false}, {0, 1, 0.5, other, false},
+        {3, 2, 0, other, true},
+    };
+    assert_int_equal(reward_data_judge(&f.data, 5, j, &err), 0);
+    assert_int_equal(f.data.pair_count, before + 2);
+    const float *wins = reward_data_wins(&f.data, before);
+    static const float expected[2][4] = {{1.125f, 0.375f, 0.375f, 1.125f}, {0.25f, 0.75f, 0, 0}};
+    for (int i = 0; i < 4; i++) {
+        assert_true(fabsf(wins[i] - expected[0][i]) < 1e-6f);
+        assert_true(fabsf(reward_data_wins(&f.data, before + 1)[i] - expected[1][i]) < 1e-6f);
+    }
+    assert_true(!f.data.pairs[before].held_out && f.data.pairs[before + 1].held_out);
+    clear(&f);
+}
+
 static void refuses_what_can_not_train(void **state)
 {
     (void)state;
@@ -288,6 +344,8 @@ int main(void)
         cmocka_unit_test(the_gradient_is_that_of_the_loss),
         cmocka_unit_test(opposite_tastes_are_learnt_side_by_side),
         cmocka_unit_test(resumes_to_the_same_bits),
+        cmocka_unit_test(data_come_back_from_a_file),
+        cmocka_unit_test(judgements_of_a_pair_add_up),
         cmocka_unit_test(refuses_what_can_not_train),
     };
     return cmocka_run_group_tests_name("reward_model", tests, start, NULL);

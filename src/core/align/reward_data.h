@@ -9,6 +9,8 @@
 #ifndef EGALIGN_CORE_ALIGN_REWARD_DATA_H
 #define EGALIGN_CORE_ALIGN_REWARD_DATA_H
 
+#include <stdio.h>
+
 #include "base/sha256.h"
 #include "core/align/dialogue.h"
 
@@ -62,5 +64,10 @@ static inline float *reward_data_wins(const struct reward_data *d, int pair)
 /* A digest of all sequences, pairs and judgements. */
 void reward_data_digest(const struct reward_data *d, uint8_t ret[SHA256_SIZE]);
 void reward_data_free(struct reward_data *d);
+
+/* Writes all of it, for this kind of machine, with its digest behind; and reads that into empty data. ERR_SYSTEM,
+ * ERR_BAD_FILE when the file is not whole, ERR_NO_MEMORY. */
+int reward_data_write(const struct reward_data *d, FILE *file, struct err *err);
+int reward_data_load(const char *path, struct reward_data *ret, struct err *err);
 
 #endif
