@@ -30,6 +30,13 @@ static const char help[] =
     "what people prefer. Prints how well each head predicts comparisons on items that were held out. When it is "
     "stopped\n"
     "(SIGTERM, SIGINT, even kill -9), the same command goes on from the last checkpoint, to the same result.\n\n"
+    "With --full each group gets a model of its own with one reward head, fine-tuned inside EM over the annotators (the\n"
+    "paper's Algorithm 2), and all annotators together a single one: --out gets group-0, group-1, ... and single, and\n"
+    "the held-out accuracy of both for each group is printed. It goes on after the last whole iteration.\n\n"
+    "  --full                 a model for each group instead of a head\n"
+    "  --iterations N         most iterations of EM with --full (4); it ends sooner when the groups have settled\n"
+    "  --assignment NAME      soft (default), or hard: each annotator wholly in the likeliest group\n"
+    "  --start NAME           fit (default): from its posteriors; round-robin: annotator h in group h mod K\n"
     "  --k N                  fit N groups instead of choosing their number\n"
     "  --epochs X             how long (1)\n"
     "  --rate X               highest learning rate (0.00005)\n"
@@ -49,23 +56,10 @@ static const char help[] =
 enum { STOPPED = 75 /* EX_TEMPFAIL of sysexits.h */, LONGEST = 1024, STREAM_HELD_OUT = 3 };
 #define PROGRESS_NS (INT64_C(500) * 1000000)
 
-struct reward {
-    const char *file, *init, *out;
-    int64_t k, longest, threads, checkpoint_every;
-    double held_out;
-    bool json, help, terminal;
-    struct reward_options options;
-    struct fit_load load;
-    struct fit *fit;
-    struct language_model lm;
-    struct lm_model *model; /* with the heads */
-    struct reward_data data;
-    int64_t shown_ns;
-};
-
 /* The options as they were written. */
 struct words {
-    const char *k, *epochs, *rate, *batch, *longest, *frozen, *held_out, *centring, *seed, *checkpoint, *threads;
+    const char *k, *epochs, *rate, *batch, *longest, *frozen, *held_out, *centring, *seed, *checkpoint, *threads,
+        *iterations, *assignment, *start;
 };
 
 static int parse_numbers(const struct words *w, struct reward *r, struct err *err)
@@ -84,16 +78,32 @@ static int parse_numbers(const struct words *w, struct reward *r, struct err *er
         option_whole("--checkpoint-every", w->checkpoint, 1, INT32_MAX, &r->checkpoint_every, err) < 0 ||
         option_whole("--threads", w->threads, 1, 256, &r->threads, err) < 0)
         return -1;
+    if (option_whole("--iterations", w->iterations, 1, 1000, &r->iterations, err) < 0)
+        return -1;
     o->batch_tokens = (int)batch;
     o->frozen = (int)frozen;
     o->seed = (uint64_t)seed;
     return 0;
 }
 
+static int parse_names(const struct words *w, struct reward *r, struct err *err)
+{
+    int assignment = w->assignment ? assignment_of(w->assignment) : ASSIGNMENT_SOFT;
+    if (!r->full && (w->iterations || w->assignment || w->start))
+        return err_set(err, ERR_USAGE, "--iterations, --assignment and --start are for --full");
+    if (assignment < 0)
+        return err_set(err, ERR_USAGE, "--assignment is soft or hard");
+    if (w->start && strcmp(w->start, "fit") != 0 && strcmp(w->start, "round-robin") != 0)
+        return err_set(err, ERR_USAGE, "--start is fit or round-robin");
+    r->assignment = (enum assignment)assignment;
+    r->round_robin = w->start && strcmp(w->start, "round-robin") == 0;
+    return 0;
+}
+
 static int parse(int argc, char **argv, struct reward *r, struct err *err)
 {
     struct words w = {0};
-    *r = (struct reward){.held_out = 0.1, .options = reward_options_default((struct gemm){NULL, NULL})};
+    *r = (struct reward){.held_out = 0.1, .iterations = 4, .options = reward_options_default((struct gemm){NULL, NULL})};
     const struct argument own[] = {{"--data", &r->file, NULL},
                                    {"--init", &r->init, NULL},
                                    {"--out", &r->out, NULL},
@@ -110,6 +120,10 @@ static int parse(int argc, char **argv, struct reward *r, struct err *err)
                                    {"--annotator-field", &r->load.annotator_field, NULL},
                                    {"--checkpoint-every", &w.checkpoint, NULL},
                                    {"--threads", &w.threads, NULL},
+                                   {"--full", NULL, &r->full},
+                                   {"--iterations", &w.iterations, NULL},
+                                   {"--assignment", &w.assignment, NULL},
+                                   {"--start", &w.start, NULL},
                                    {"--json", NULL, &r->json},
                                    {"--help", NULL, &r->help},
                                    {NULL, NULL, NULL}};
@@ -120,7 +134,7 @@ static int parse(int argc, char **argv, struct reward *r, struct err *err)
         return err_set(err, ERR_USAGE, "%s is not an option; see egalign train reward --help", argv[1]);
     if (!r->help && (!r->file || !r->init || !r->out))
         return err_set(err, ERR_USAGE, "--data, --init and --out are needed; see egalign train reward --help");
-    return parse_numbers(&w, r, err);
+    return parse_names(&w, r, err) < 0 ? -1 : parse_numbers(&w, r, err);
 }
 
 /* The groups, by hashed features: the same file and options give the same ones again. */
@@ -140,8 +154,7 @@ static int find_groups(struct reward *r, struct err *err)
     return 0;
 }
 
-/* Which items are held out is drawn from the seed and the item's number. */
-static bool is_held_out(const struct reward *r, int item)
+bool train_reward_held_out(const struct reward *r, int item)
 {
     struct rng rng;
     rng_init(&rng, r->options.seed, (uint64_t)STREAM_HELD_OUT << 32 | (uint32_t)item);
@@ -161,7 +174,7 @@ static int take_judgements(struct reward *r, struct err *err)
             .second = c->b,
             .preference = c->outcome == CHOICE_A ? 1 : c->outcome == CHOICE_B ? 0 : 0.5,
             .weight = r->fit->annotator[c->annotator].posterior,
-            .held_out = is_held_out(r, l->text[c->a].item),
+            .held_out = train_reward_held_out(r, l->text[c->a].item),
         };
     }
     int result = reward_data_judge(&r->data, l->comparisons, j, err);
@@ -179,13 +192,14 @@ static int make_data(struct reward *r, struct err *err)
     for (int i = 0; i < r->load.texts; i++)
         if (reward_data_add(&r->data, &r->lm.dialogue, r->load.text[i].prompt, r->load.text[i].response, err) < 0)
             return -1;
-    return take_judgements(r, err);
+    return r->full ? 0 : take_judgements(r, err);
 }
 
 static int prepare(struct reward *r, struct err *err)
 {
     char path[PATH_MAX];
-    if (snapshot_path(path, r->out, "model.safetensors", err) < 0)
+    r->terminal = isatty(STDERR_FILENO) && !r->json;
+    if (snapshot_path(path, r->out, r->full ? "single/model.safetensors" : "model.safetensors", err) < 0)
         return -1;
     if (access(path, F_OK) == 0)
         return err_set(err, ERR_CONFLICT, "%s holds a model already; give another --out", r->out);
@@ -193,9 +207,10 @@ static int prepare(struct reward *r, struct err *err)
         language_model_load(&r->lm, r->init, err) < 0 || make_data(r, err) < 0)
         return -1;
     r->options.gemm = r->lm.gemm;
-    r->model = reward_model_new(r->lm.model, r->data.heads, r->options.seed, err);
-    if (!r->model ||
-        machine_fits(reward_trainer_bytes(&r->model->shape, &r->data, &r->options), err) < 0)
+    r->model = reward_model_new(r->lm.model, r->full ? 1 : r->data.heads, r->options.seed, err);
+    size_t copies = r->full ? (size_t)r->data.heads + 1 : 0;
+    if (!r->model || machine_fits(reward_trainer_bytes(&r->model->shape, &r->data, &r->options) +
+                                             copies * r->model->layout.count * sizeof(float), err) < 0)
         return -1;
     return mkdir(r->out, 0777) == 0 || errno == EEXIST ? 0 : err_errno(err, "cannot make %s", r->out);
 }
@@ -277,7 +292,6 @@ static int run(struct reward *r, const volatile sig_atomic_t *stop, struct err *
 {
     struct reward_course c = {.folder = r->out, .checkpoint_every = r->checkpoint_every, .stop = stop, .stepped = show,
                               .context = r};
-    r->terminal = isatty(STDERR_FILENO) && !r->json;
     c.trainer = reward_trainer_new(r->model, &r->data, &r->options, err);
     int result = c.trainer ? reward_course_begin(&c, err) : -1;
     if (result == 0 && !r->json)
@@ -303,7 +317,7 @@ int train_reward(int argc, char **argv, const volatile sig_atomic_t *stop)
         return 0;
     }
     if (result == 0)
-        result = prepare(&r, &err) < 0 ? -1 : run(&r, stop, &err);
+        result = prepare(&r, &err) < 0 ? -1 : (r.full ? train_reward_full : run)(&r, stop, &err);
     reward_data_free(&r.data);
     lm_model_free(r.model);
     fit_free(r.fit);

@@ -9,6 +9,7 @@
 
 #include "base/rng.h"
 #include "core/align/reward_em.h"
+#include "core/align/reward_scorer.h"
 #include "core/align/snapshot.h"
 #include "core/blas.h"
 #include "core/tokenizer_support.h"
@@ -141,6 +142,43 @@ static void resumes_to_the_same_bits(void **state)
     clear(&f);
 }
 
+static void models_are_written_and_score_texts(void **state)
+{
+    (void)state;
+    struct fixture f;
+    char like[] = "/tmp/egalign-like-XXXXXX", out[] = "/tmp/egalign-models-XXXXXX", command[96];
+    struct lm_model *models[GROUPS + 1];
+    struct reward_scorer *s = NULL;
+    double moved, ret[2][GROUPS + 1];
+    const struct str prompts[2] = {STR_LITERAL("c"), STR_LITERAL("c")}, texts[2] = {STR_LITERAL("aax"), STR_LITERAL("b")};
+    make(&f);
+    assert_non_null(mkdtemp(like));
+    assert_non_null(mkdtemp(out));
+    assert_int_equal(tokenizer_save(f.tokenizer, like, &err), 0);
+    struct reward_em *e = open_em(&f, ASSIGNMENT_SOFT, NULL);
+    for (int i = 0; i < 3; i++)
+        assert_int_equal(reward_em_advance(e, &moved, &err), 0);
+    for (int u = 0; u <= GROUPS; u++)
+        models[u] = reward_em_model(e, u);
+    assert_int_equal(reward_scorer_open(out, 1, &s, &err), -1); /* nothing there */
+    assert_int_equal(reward_scorer_save(out, GROUPS, models, &f.dialogue, like, &err), 0);
+    if (reward_scorer_open(out, 1, &s, &err) < 0)
+        fail_msg("%s", err.message);
+    struct response_scorer r = reward_scorer_as_response(s);
+    assert_int_equal(r.groups, GROUPS);
+    assert_int_equal(r.score(r.context, 2, prompts, texts, ret[0], &err), 0);
+    int x = reward_em_posteriors(e)[2 * GROUPS] > 0.5 ? 0 : 1;
+    assert_true(ret[0][x] > ret[1][x] + 1 && ret[0][1 - x] < ret[1][1 - x] - 1 && ret[0][GROUPS] > ret[1][GROUPS]);
+    double alone[GROUPS + 1];
+    assert_int_equal(r.score(r.context, 1, prompts + 1, texts + 1, alone, &err), 0);
+    assert_memory_equal(alone, ret[1], sizeof alone); /* whatever is scored beside it */
+    reward_scorer_free(s);
+    reward_em_free(e);
+    snprintf(command, sizeof command, "rm -r %s %s", like, out);
+    assert_int_equal(system(command), 0);
+    clear(&f);
+}
+
 static int start(void **state)
 {
     (void)state;
@@ -152,6 +190,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(tastes_are_told_apart),
         cmocka_unit_test(resumes_to_the_same_bits),
+        cmocka_unit_test(models_are_written_and_score_texts),
     };
     return cmocka_run_group_tests_name("reward_em", tests, start, NULL);
 }

@@ -1,0 +1,27 @@
+/* reward_scorer: rewards of texts by the models of `full` mode: one language model with a reward head for each group,
+ * and the single one.
+ *
+ * On disk a folder with group-0, group-1, ... and single, each a Hugging Face directory with a scalar head
+ * (score.weight); tokenizer and template are those of `single`. Each sequence runs alone, so a text's rewards do not
+ * depend on what is scored beside it. It owns its models. One thread at a time. */
+#ifndef EGALIGN_CORE_ALIGN_REWARD_SCORER_H
+#define EGALIGN_CORE_ALIGN_REWARD_SCORER_H
+
+#include "core/align/language_model.h"
+#include "core/align/response_scorer.h"
+
+struct reward_scorer;
+
+/* Writes models[0 .. groups - 1] and the single model models[groups] into `folder` (made when it is not there), with the
+ * tokenizer of the directory `like` and the template of `dialogue`. */
+int reward_scorer_save(const char *folder, int groups, struct lm_model *const *models, const struct dialogue *dialogue,
+                       const char *like, struct err *err);
+
+/* Loads such a folder; `threads` as language_model_open. ERR_BAD_FILE when it is not one. */
+int reward_scorer_open(const char *folder, int threads, struct reward_scorer **ret, struct err *err);
+void reward_scorer_free(struct reward_scorer *s);
+
+/* As PPO and anchoring take it; valid as long as `s`. */
+struct response_scorer reward_scorer_as_response(struct reward_scorer *s);
+
+#endif
