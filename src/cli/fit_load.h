@@ -1,7 +1,8 @@
 /* fit_load: reads a file of comparisons into a data set for an offline fit.
  *
  * Lines are TRL pairs ({"annotator", "prompt", "chosen", "rejected"}; with "a" and "b" a tie) or our own JSONL, told
- * apart by the first line. Texts are encoded as they come and, unless asked for, not kept: hashed, or by a language model. One thread. */
+ * apart by the first line. Texts are encoded as they come and, unless asked for, not kept: hashed, or by a language
+ * model. One thread. */
 #ifndef EGALIGN_CLI_FIT_LOAD_H
 #define EGALIGN_CLI_FIT_LOAD_H
 

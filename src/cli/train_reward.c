@@ -24,15 +24,15 @@
 
 static const char help[] =
     "usage: egalign train reward --data FILE --init DIR --out DIR [OPTION...]\n\n"
-    "Fits the groups of taste in FILE (as egalign fit does, with hashed features), then fine-tunes the model in --init\n"
-    "with a reward head for each group, every comparison counting for the groups as its annotator's posterior says.\n"
-    "--out gets the model without the heads: an encoder for `egalign fit --encoder lm --model DIR` whose states tell\n"
-    "what people prefer. Prints how well each head predicts comparisons on items that were held out. When it is "
-    "stopped\n"
-    "(SIGTERM, SIGINT, even kill -9), the same command goes on from the last checkpoint, to the same result.\n\n"
-    "With --full each group gets a model of its own with one reward head, fine-tuned inside EM over the annotators (the\n"
-    "paper's Algorithm 2), and all annotators together a single one: --out gets group-0, group-1, ... and single, and\n"
-    "the held-out accuracy of both for each group is printed. It goes on after the last whole iteration.\n\n"
+    "Fits the groups of taste in FILE (as egalign fit does, with hashed features), then fine-tunes the model in\n"
+    "--init with a reward head for each group, every comparison counting for the groups as its annotator's posterior\n"
+    "says. --out gets the model without the heads: an encoder for `egalign fit --encoder lm --model DIR` whose states\n"
+    "tell what people prefer. Prints how well each head predicts comparisons on items that were held out. When it is\n"
+    "stopped (SIGTERM, SIGINT, even kill -9), the same command goes on from the last checkpoint, to the same "
+    "result.\n\n"
+    "With --full each group gets a model of its own with one reward head, fine-tuned inside EM over the annotators\n"
+    "(the paper's Algorithm 2), and all annotators together a single one: --out gets group-0, group-1, ... and\n"
+    "single, and the held-out accuracy of both for each group is printed. It goes on after the last whole iteration.\n\n"
     "  --full                 a model for each group instead of a head\n"
     "  --iterations N         most iterations of EM with --full (4); it ends sooner when the groups have settled\n"
     "  --assignment NAME      soft (default), or hard: each annotator wholly in the likeliest group\n"
@@ -103,7 +103,8 @@ static int parse_names(const struct words *w, struct reward *r, struct err *err)
 static int parse(int argc, char **argv, struct reward *r, struct err *err)
 {
     struct words w = {0};
-    *r = (struct reward){.held_out = 0.1, .iterations = 4, .options = reward_options_default((struct gemm){NULL, NULL})};
+    *r = (struct reward){.held_out = 0.1, .iterations = 4};
+    r->options = reward_options_default((struct gemm){NULL, NULL});
     const struct argument own[] = {{"--data", &r->file, NULL},
                                    {"--init", &r->init, NULL},
                                    {"--out", &r->out, NULL},
@@ -223,9 +224,9 @@ static int show(const struct reward_course *c, struct err *err)
     if (!r->terminal || now - r->shown_ns < PROGRESS_NS)
         return 0;
     double left = reward_course_left(c);
-    fprintf(stderr, "\r\033[Kstep %" PRId64 " of %" PRId64 "  loss %.3f  accuracy %.3f  %.0f tokens/s  %.0f:%02.0f left",
-            c->last.step, reward_trainer_steps(c->trainer), c->loss, c->accuracy, reward_course_speed(c),
-            floor(left / 60), fmod(left, 60));
+    fprintf(stderr, "\r\033[Kstep %" PRId64 " of %" PRId64 "  loss %.3f  accuracy %.3f  %.0f tokens/s  "
+            "%.0f:%02.0f left", c->last.step, reward_trainer_steps(c->trainer), c->loss, c->accuracy,
+            reward_course_speed(c), floor(left / 60), fmod(left, 60));
     r->shown_ns = now;
     return 0;
 }

@@ -33,7 +33,8 @@ int train_reward(int argc, char **argv, const volatile sig_atomic_t *stop);
 /* Which items are held out is drawn from the seed and the item's number. */
 bool train_reward_held_out(const struct reward *r, int item);
 
-/* The run with --full, prepared up to the sequences: 0 when the models are in r->out, 1 when it was told to stop, -1. */
+/* The run with --full, prepared up to the sequences: 0 when the models are in r->out, 1 when it was told to stop,
+ * -1. */
 int train_reward_full(struct reward *r, const volatile sig_atomic_t *stop, struct err *err);
 
 #endif

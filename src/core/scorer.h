@@ -1,8 +1,8 @@
 /* scorer: scores a (prompt, response) pair under a stored fit.
  *
  * Reads the model bytes that fit_save wrote (heads, encoder, scales; self-checking); refuses damaged or unknown ones.
- * A fit over hashed features scores texts by itself. One over features of a language model needs the encoder that it was
- * made with, lent by whoever has loaded that checkpoint (core/align/encode.h), and refuses any other.
+ * A fit over hashed features scores texts by itself. One over features of a language model needs the encoder that it
+ * was made with, lent by whoever has loaded that checkpoint (core/align/encode.h), and refuses any other.
  * A score is the Bradley-Terry reward r_u(x, y) = theta_u . phi(x, y), defined up to a constant per prompt: compare
  * scores of responses to one prompt only. The one header of core that the API may include.
  *
@@ -27,7 +27,8 @@ void scorer_free(struct scorer *s);
 int scorer_groups(const struct scorer *s);    /* K >= 1 */
 int scorer_dimension(const struct scorer *s); /* features per response */
 
-/* What makes features of texts for a fit that was made over a language model. Plain data; the context is its maker's. */
+/* What makes features of texts for a fit that was made over a language model. Plain data; the context is its
+ * maker's. */
 struct scorer_encoder {
     uint8_t digest[32]; /* of the checkpoint and of how its states are pooled */
     int dimension;

@@ -1,8 +1,8 @@
 /* encoding: a project's responses as features of a policy's hidden states, each response encoded once.
  *
- * What the cache in the database knows is read first; the texts of the rest are collected while the comparisons are read,
- * and encoded afterwards, outside of any transaction, for that takes long. Each batch goes into the cache at once, so a
- * job that is killed goes on where it was. The checkpoint is only loaded when something must be encoded.
+ * What the cache in the database knows is read first; the texts of the rest are collected while the comparisons are
+ * read, and encoded afterwards, outside of any transaction, for that takes long. Each batch goes into the cache at
+ * once, so a job that is killed goes on where it was. The checkpoint is only loaded when something must be encoded.
  *
  * Responses are numbered in the order of adding, from 0. Owned by the job (encoding_close); one thread. */
 #ifndef EGALIGN_JOBS_ENCODING_H

@@ -6,6 +6,7 @@
 #include "base/log.h"
 #include "jobs/complete.h"
 #include "jobs/finetune.h"
+#include "jobs/rebase.h"
 #include "jobs/refit.h"
 #include "jobs/register.h"
 #include "jobs/reporter.h"
@@ -21,6 +22,7 @@ static const struct kind {
     {"register", register_run, false},
     {"complete", complete_run, false},
     {"sft", finetune_run, true},
+    {"rebase", rebase_run, true},
 };
 
 static volatile sig_atomic_t stop_asked;

@@ -20,8 +20,8 @@ struct response_features {
 };
 
 /* Hands over what is cached of a project's responses, by item, then response; rows that do not have `dimension` numbers
- * are passed over. Views last for the call. A negative answer of `take` ends the reading and closes the connection, with
- * the callback's error. */
+ * are passed over. Views last for the call. A negative answer of `take` ends the reading and closes the connection,
+ * with the callback's error. */
 int response_features_read(struct pg *pg, const struct uuid *project, const uint8_t encoder[SHA256_SIZE], int dimension,
                            int (*take)(void *context, const struct response_features *row, struct err *err),
                            void *context, struct err *err);

@@ -1,12 +1,15 @@
 """Fits over the hidden states of a policy, by a worker: what is encoded once is not encoded again."""
 import hashlib
 import json
+import os
+import pathlib
+import signal
 import subprocess
 import uuid
 
 import pytest
 
-from test_work import World, judged, lines_of, population  # noqa: F401 (a fixture)
+from test_work import World, judged, lines_of, population, until  # noqa: F401 (a fixture)
 
 QUICK = {"k": 2, "ridge": 30, "restarts": 2, "folds": 2}
 ENGINE = ["--new", "2x32", "--vocabulary", "300", "--context", "128", "--steps", "20", "--rate", "0.01"]
@@ -100,3 +103,49 @@ def test_a_checkpoint_that_changed_is_refused(world, checkpoint, tmp_path):
     fit, job = world.ask(project, dict(QUICK, encoder="lm", policy="reader"))
     world.until_state(job, "failed")
     assert "have changed since the policy reader was registered" in world.job(job)["error"]["message"]
+
+
+def order_rebase(world, project, name, options):
+    """Queues the job as the API does; gives the job."""
+    [(fit,)] = world.sql("SELECT published_fit::text FROM project WHERE id = %s", project)
+    [(parent,)] = world.sql("SELECT id::text FROM policy WHERE name = 'reader'")
+    job = str(uuid.uuid4())
+    params = json.dumps(dict(options, name=name, policy="reader", fit=fit))
+    world.query("policy_order", project, job, "rebase", params, None, None, f"{{{parent}}}", str(uuid.uuid4()), name, parent,
+                params, None)
+    return job
+
+
+def test_a_rebased_policy_is_an_encoder_whatever_kills_its_job(world, checkpoint, tmp_path):
+    project = world.add("demo", (0, 700))
+    add_policy(world, project, "reader", checkpoint)
+    models = tmp_path / "models"
+    worker = world.start("--model-folder", str(models))
+    fitted(world, project, dict(QUICK))
+    how = {"epochs": 1, "learning_rate": 0.003, "batch_tokens": 512, "longest": 48, "held_out": 0.2,
+           "checkpoint_every": 5}
+    whole = order_rebase(world, project, "shaped", how)
+    world.until_state(whole, "done", "failed")
+    assert world.job(whole)["state"] == "done", world.job(whole)["error"]
+    broken = order_rebase(world, project, "shaped-2", how)
+    until(lambda: list((models / "jobs" / broken).glob("checkpoint-*")) or world.job(broken)["state"] == "done",
+          "a checkpoint")
+    if world.job(broken)["state"] == "running":
+        os.kill(world.child(worker), signal.SIGKILL)
+    world.until_state(broken, "done", "failed")
+    assert world.job(broken)["state"] == "done", world.job(broken)["error"]
+    assert world.job(broken)["attempts"] == 2
+    rows = world.sql("SELECT folder, digest, recipe FROM policy WHERE name LIKE 'shaped%%' ORDER BY name")
+    assert bytes(rows[0][1]) == bytes(rows[1][1]) == digest_of(pathlib.Path(rows[0][0]))
+    assert not list((models / "jobs").iterdir())
+    held_out = rows[0][2]["held_out"]
+    print("held out:", [(round(u["rate"], 3), u["n"]) for u in held_out])
+    assert len(held_out) == 2 and all(u["low"] < u["rate"] < u["high"] and u["n"] > 5 for u in held_out)
+    [(steps, loss)] = world.sql("SELECT count(*), max((figures ->> 'loss')::float) FROM job_metric WHERE job_id = %s", whole)
+    assert steps == rows[0][2]["steps_done"] and loss > 0
+    losses = [loss for (loss,) in world.sql("SELECT (figures ->> 'loss')::float FROM job_metric WHERE job_id = %s "
+                                            "ORDER BY step", whole)]
+    quarter = len(losses) // 4
+    assert sum(losses[-quarter:]) < sum(losses[:quarter])
+    encoder, refit, said = fitted(world, project, dict(QUICK, encoder="lm", policy="shaped"))[1:]
+    assert encoder == "lm" and refit["policy"] == "shaped" and "0 were cached" in said[0]

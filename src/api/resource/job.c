@@ -7,6 +7,7 @@
 #include "api/resource/resource.h"
 #include "formats/complete_options.h"
 #include "formats/fit_options.h"
+#include "formats/rebase_options.h"
 #include "formats/register_options.h"
 #include "formats/sft_options.h"
 
@@ -17,7 +18,8 @@
     KIND(fit, fit_settings_shape, ask_for_fit)                                                                         \
     KIND(register, register_options_shape, ask_for_register)                                                           \
     KIND(complete, complete_options_shape, ask_for_complete)                                                           \
-    KIND(sft, sft_settings_shape, ask_for_sft)
+    KIND(sft, sft_settings_shape, ask_for_sft)                                                                         \
+    KIND(rebase, rebase_settings_shape, ask_for_rebase)
 
 #define NAME(name, shape, ask) #name,
 static const char *const kinds[] = {KINDS(NAME) NULL};

@@ -1,7 +1,9 @@
-/* Asking for the jobs that train: sft and ppo. What the database knows is checked here, so that a refusal comes at
- * once; the job checks it again. */
+/* Asking for the jobs that train: sft, rebase and ppo. What the database knows is checked here, so that a refusal comes
+ * at once; the job checks it again. */
 #include "api/resource/resource.h"
+#include "formats/rebase_options.h"
 #include "formats/sft_options.h"
+#include "store/fit_read.h"
 #include "store/policy.h"
 #include "store/policy_place.h"
 
@@ -75,4 +77,42 @@ int ask_for_sft(struct request *r, void *options, const char *pointer, struct uu
                                 .makes = s->name,
                                 .parent = s->policy.ptr ? &parent : NULL};
     return order(r, &sft_settings_shape, s, &what, ret_job, ret_created, err);
+}
+
+/* The fit that is meant, which goes into the options: the published one may be another when the job starts. */
+static int settle_fit(struct request *r, struct rebase_settings *s, const char *at, struct err *err)
+{
+    struct buf body = {0};
+    struct fit_published published = {0};
+    int status;
+    if (json_given(&s->seen, REBASE_FIT)) {
+        status = fit_get(r->api->pool, &r->project, &s->fit, &body, err);
+        if (status < 0 && err->code == ERR_NOT_FOUND)
+            status = err_at(err, ERR_UNKNOWN_REFERENCE, at, "there is no such fit in this project");
+    } else {
+        status = fit_published(r->api->pool, &r->project, &published, err);
+        s->fit = published.fit;
+        s->seen.given |= UINT64_C(1) << REBASE_FIT;
+    }
+    buf_free(&body);
+    buf_free(&published.model);
+    return status;
+}
+
+int ask_for_rebase(struct request *r, void *options, const char *pointer, struct uuid *ret_job, bool *ret_created,
+                   struct err *err)
+{
+    struct rebase_settings *s = options;
+    struct uuid parent;
+    const char *at_name = member(r, pointer, "name", err), *at_policy = member(r, pointer, "policy", err);
+    const char *at_fit = member(r, pointer, "fit", err);
+    if (!at_name || !at_policy || !at_fit || policy_name_check(s->name, at_name, err) < 0 ||
+        referred(r, s->policy, at_policy, &parent, err) < 0 || settle_fit(r, s, at_fit, err) < 0)
+        return -1;
+    struct policy_order what = {.kind = "rebase",
+                                .reads = &parent,
+                                .read_count = 1,
+                                .makes = s->name,
+                                .parent = &parent};
+    return order(r, &rebase_settings_shape, s, &what, ret_job, ret_created, err);
 }

@@ -60,6 +60,7 @@ struct encode_counts {
     long sequences, tokens, cut; /* cut: sequences that were too long */
 };
 
+/* All since encode_open. */
 struct encode_counts encode_counts(const struct encode *e);
 
 /* `e` as a scorer takes it, under the identity `digest`. Valid as long as `e`. */

@@ -1,9 +1,9 @@
 /* reward_data: judged pairs of responses as tokens, for training scalar reward heads of a language model.
  *
- * A sequence is a prompt with one response (dialogue_sequence). A pair is two sequences of one prompt, with how much each
- * head has seen the one, and the other, preferred: comparisons of the same pair add up, weighted by what makes them a
- * head's own (a posterior), a tie as half a win for each. That is exact: the loss of a pair depends on nothing else.
- * Which pairs are held out is the caller's choice, by item, so that no text is on both sides.
+ * A sequence is a prompt with one response (dialogue_sequence). A pair is two sequences of one prompt, with how much
+ * each head has seen the one, and the other, preferred: comparisons of the same pair add up, weighted by what makes
+ * them a head's own (a posterior), a tie as half a win for each. That is exact: the loss of a pair depends on nothing
+ * else. Which pairs are held out is the caller's choice, by item, so that no text is on both sides.
  *
  * The data own their tokens. Built by one thread, then read-only. */
 #ifndef EGALIGN_CORE_ALIGN_REWARD_DATA_H

@@ -4,10 +4,11 @@
  * iteration is
  *   M: fine-tune the model of every group on all judged pairs, each comparison weighted by its annotator's
  *      responsibility q_hu (0 or 1 when hard), going on from the model of the iteration before;
- *   E: q_hu ~ eta_u prod_{c in h} sigma(+- m_u(c)), eta_u = mean_h q_hu (soft); or the group of the greatest likelihood,
- *      without eta, as the paper has it (hard).
- * Beside the groups a single model learns from everybody by the same steps: what is said for groups is compared with it.
- * Comparisons that are held out train nothing and move no posterior. For small backbones: K + 1 models are in memory.
+ *   E: q_hu ~ eta_u prod_{c in h} sigma(+- m_u(c)), eta_u = mean_h q_hu (soft); or the group of the greatest
+ *      likelihood, without eta, as the paper has it (hard).
+ * Beside the groups a single model learns from everybody by the same steps: what is said for groups is compared with
+ * it. Comparisons that are held out train nothing and move no posterior. For small backbones: K + 1 models are in
+ * memory.
  *
  * The models can be saved after an iteration and resumed from there to the same bits on the same machine. It refuses to
  * choose K: reward/fit.h does. Sequences and comparisons are borrowed. One thread. */
@@ -49,8 +50,8 @@ int reward_em_new(const struct reward_em_input *input, const struct reward_em_op
                   struct err *err);
 void reward_em_free(struct reward_em *e);
 
-/* One iteration: every M-step, then the E-step. *ret_moved: the mean over annotators of half the sum of |change of q|, 0
- * when the groups have settled. ERR_NUMERICAL. */
+/* One iteration: every M-step, then the E-step. *ret_moved: the mean over annotators of half the sum of |change of q|,
+ * 0 when the groups have settled. ERR_NUMERICAL. */
 int reward_em_advance(struct reward_em *e, double *ret_moved, struct err *err);
 
 int reward_em_iterations(const struct reward_em *e);              /* done so far */
@@ -58,8 +59,8 @@ const double *reward_em_posteriors(const struct reward_em *e);    /* [annotators
 double reward_em_likelihood(const struct reward_em *e);           /* sum_h log sum_u eta_u prod P of the last E-step */
 struct lm_model *reward_em_model(struct reward_em *e, int model); /* of a group, or the single one; stays the EM's */
 
-/* How well the model of each group predicts the held-out comparisons of its annotators (weighted by posterior; ties left
- * out), ret_group[groups], and the single model the same ones, ret_single[groups]. Valid after an iteration. */
+/* How well the model of each group predicts the held-out comparisons of its annotators (weighted by posterior; ties
+ * left out), ret_group[groups], and the single model the same ones, ret_single[groups]. Valid after an iteration. */
 void reward_em_held_out(const struct reward_em *e, struct reward_accuracy *ret_group,
                         struct reward_accuracy *ret_single);
 

@@ -117,11 +117,11 @@ static int check(const struct lm_model *model, const struct reward_data *data, c
         return err_set(err, ERR_INVALID_VALUE, "the model has %d heads, the data %d (1 to %d are possible)",
                        model->shape.scalars, data->heads, REWARD_HEADS_MAX);
     if (o->batch_tokens < 2 * data->longest || o->batch_tokens > 1 << 24)
-        return err_set(err, ERR_INVALID_VALUE, "a batch of %d tokens is not between two longest sequences (%d) and 2^24",
-                       o->batch_tokens, 2 * data->longest);
+        return err_set(err, ERR_INVALID_VALUE, "a batch of %d tokens is not between two longest sequences (%d) and "
+                       "2^24", o->batch_tokens, 2 * data->longest);
     if (!(o->rate > 0 && o->rate < 1) || !(o->warm_up >= 0 && o->warm_up <= 1) || !(o->weight_decay >= 0) ||
         !(o->centring >= 0) || !(o->epochs > 0 && o->epochs <= 1000))
-        return err_set(err, ERR_INVALID_VALUE, "the rate, warm-up, decay, centring or number of epochs is out of range");
+        return err_set(err, ERR_INVALID_VALUE, "the rate, warm-up, decay, centring or epochs are out of range");
     return 0;
 }
 
@@ -303,7 +303,8 @@ int reward_trainer_advance(struct reward_trainer *t, struct reward_step *ret, st
 {
     double rate = rate_at(t, t->done);
     fill_batch(t);
-    *ret = (struct reward_step){.step = t->done + 1, .rate = rate, .tokens = t->starts[t->count], .pairs = t->count / 2};
+    *ret = (struct reward_step){
+        .step = t->done + 1, .rate = rate, .tokens = t->starts[t->count], .pairs = t->count / 2};
     lm_zero_gradients(t->run);
     if (forward(t, err) < 0)
         return -1;

@@ -1,17 +1,17 @@
 /* reward_model: fine-tuning a language model with scalar reward heads on judged pairs, step by step.
  *
- * A response's reward under head u is the head at the last token of its sequence. The loss of a pair (a, b), with m = r_u(a)
- * - r_u(b) and the weights w_a, w_b of the judgements for either (Bradley-Terry; soft responsibilities make it the
- * M-step of the mixture):
+ * A response's reward under head u is the head at the last token of its sequence. The loss of a pair (a, b), with m =
+ * r_u(a) - r_u(b) and the weights w_a, w_b of the judgements for either (Bradley-Terry; soft responsibilities make it
+ * the M-step of the mixture):
  *   sum_u  - w_a log sigma(m) - w_b log sigma(-m) + c (w_a + w_b) (r_u(a) + r_u(b))^2
  * over the weight of the batch; the last term keeps rewards centred (arXiv 2312.09244), for pairs fix differences only.
  * Both sequences of a pair are in one batch. AdamW, clipped at 1; the rate rises linearly and falls linearly to 0 over
  * the epochs (one by default: reward models overfit in the second).
  *
  * With several heads one backbone is shaped by all groups at once (`rebase`); with one head it is the reward model of a
- * group (`full` mode, reward_em.h). The state can be saved at any step and resumed to the same bits on the same machine,
- * whatever the number of threads. It refuses to know the time, signals and terminals. The model, the data and the pool
- * are borrowed; the weights change. One thread. */
+ * group (`full` mode, reward_em.h). The state can be saved at any step and resumed to the same bits on the same
+ * machine, whatever the number of threads. It refuses to know the time, signals and terminals. The model, the data and
+ * the pool are borrowed; the weights change. One thread. */
 #ifndef EGALIGN_CORE_ALIGN_REWARD_MODEL_H
 #define EGALIGN_CORE_ALIGN_REWARD_MODEL_H
 
@@ -51,8 +51,8 @@ struct reward_step {
  * frees it. */
 struct lm_model *reward_model_new(const struct lm_model *base, int heads, uint64_t seed, struct err *err);
 
-/* The loss of one pair above and its slopes with respect to both rewards, d_first[heads] and d_second[heads]. Finite for
- * any finite rewards. Pure. */
+/* The loss of one pair above and its slopes with respect to both rewards, d_first[heads] and d_second[heads]. Finite
+ * for any finite rewards. Pure. */
 double reward_pair_loss(int heads, const float *wins, double centring, const float *first, const float *second,
                         float *d_first, float *d_second);
 
@@ -60,8 +60,8 @@ double reward_pair_loss(int heads, const float *wins, double centring, const flo
 size_t reward_trainer_bytes(const struct lm_shape *shape, const struct reward_data *data,
                             const struct reward_options *options);
 
-/* `model` must have as many heads as the data. ERR_INVALID_VALUE for options out of range, ERR_INSUFFICIENT_DATA without
- * a judged pair to train on, ERR_NO_MEMORY. */
+/* `model` must have as many heads as the data. ERR_INVALID_VALUE for options out of range, ERR_INSUFFICIENT_DATA
+ * without a judged pair to train on, ERR_NO_MEMORY. */
 struct reward_trainer *reward_trainer_new(struct lm_model *model, const struct reward_data *data,
                                           const struct reward_options *options, struct err *err);
 void reward_trainer_free(struct reward_trainer *t);

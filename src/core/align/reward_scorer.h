@@ -12,8 +12,8 @@
 
 struct reward_scorer;
 
-/* Writes models[0 .. groups - 1] and the single model models[groups] into `folder` (made when it is not there), with the
- * tokenizer of the directory `like` and the template of `dialogue`. */
+/* Writes models[0 .. groups - 1] and the single model models[groups] into `folder` (made when it is not there), with
+ * the tokenizer of the directory `like` and the template of `dialogue`. */
 int reward_scorer_save(const char *folder, int groups, struct lm_model *const *models, const struct dialogue *dialogue,
                        const char *like, struct err *err);
 

@@ -16,8 +16,8 @@ static void digest(const struct reward_trainer *t, char text[SHA256_HEX_SIZE])
     char options[320];
     struct sha256 hash;
     const struct reward_options *o = &t->options;
-    int n = snprintf(options, sizeof options, "reward %.17g %d %.17g %.17g %.17g %.17g %" PRIu64 " %d %zu %s", o->epochs,
-                     o->batch_tokens, o->rate, o->warm_up, o->weight_decay, o->centring, o->seed, o->frozen,
+    int n = snprintf(options, sizeof options, "reward %.17g %d %.17g %.17g %.17g %.17g %" PRIu64 " %d %zu %s",
+                     o->epochs, o->batch_tokens, o->rate, o->warm_up, o->weight_decay, o->centring, o->seed, o->frozen,
                      t->model->layout.count, o->gemm.backend->name);
     reward_data_digest(t->data, bytes);
     sha256_init(&hash);

@@ -1,8 +1,8 @@
 /* checkpoint_digest: one number for all that a model directory computes with.
  *
  * SHA-256 over name, size and content of each file that makes the model (weights, configuration, tokenizer, template:
- * *.safetensors, *.json, merges.txt, tokenizer.model), in order of name. What else lies in the folder does not count, nor
- * do folders within. It is what cached features, fits and policies are tied to. No shared state. */
+ * *.safetensors, *.json, merges.txt, tokenizer.model), in order of name. What else lies in the folder does not count,
+ * nor do folders within. It is what cached features, fits and policies are tied to. No shared state. */
 #ifndef EGALIGN_CORE_LM_CHECKPOINT_DIGEST_H
 #define EGALIGN_CORE_LM_CHECKPOINT_DIGEST_H
 

@@ -34,7 +34,8 @@ struct dataset *dataset_new_hashed(int buckets, struct err *err);
 /* An empty data set of responses given by `dimension` (1 .. 65536) features each. */
 struct dataset *dataset_new_dense(int dimension, struct err *err);
 
-/* Says what made the features of a dense data set: a stored fit names it, and scores texts with the same encoder only. */
+/* Says what made the features of a dense data set: a stored fit names it, and scores texts with the same encoder
+ * only. */
 void dataset_name_encoder(struct dataset *ds, const uint8_t digest[32]);
 void dataset_free(struct dataset *ds);
 

@@ -1,0 +1,273 @@
+#include "jobs/rebase.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/folder.h"
+#include "base/json_text.h"
+#include "base/version.h"
+#include "core/align/language_model.h"
+#include "core/lm/checkpoint.h"
+#include "core/lm/replace.h"
+#include "formats/rebase_options.h"
+#include "jobs/job_folder.h"
+#include "jobs/judged_pairs.h"
+#include "jobs/machine.h"
+#include "jobs/policy_folder.h"
+#include "jobs/reporter.h"
+#include "jobs/reward_course.h"
+
+enum { LONGEST = 1024 };
+
+/* How much of the job is not training. */
+#define SHARE_READ  0.02
+#define SHARE_TRAIN 0.96
+#define HELD_OUT    0.1 /* share of the items, when not given */
+
+struct rebase {
+    const struct job_context *job;
+    struct reporter reporter;
+    struct arena arena;
+    struct rebase_settings settings;
+    struct policy parent;
+    struct fit_posteriors posteriors;
+    char folder[PLACE_PATH];    /* of the job */
+    char result[PLACE_PATH];    /* in it: the checkpoint that becomes the policy */
+    char data_file[PLACE_PATH]; /* in it: what is learnt, by every attempt */
+    struct reward_options options;
+    struct language_model lm;
+    struct reward_data data;
+    struct lm_model *model;     /* with the heads */
+    struct reward_course course;
+    struct reward_accuracy accuracy[REWARD_HEADS_MAX];
+};
+
+/* ---- what is asked ---- */
+
+static int read_options(struct rebase *r, struct err *err)
+{
+    char *text;
+    size_t length;
+    struct pg *pg = reporter_pg(&r->reporter, 0, err);
+    if (!pg || job_params(pg, r->job->lease, &r->arena, &text, &length, err) < 0)
+        return -1;
+    if (rebase_settings_read(text, length, &r->settings, &r->arena, err) < 0)
+        return err_wrap(err, "option %s", err->pointer);
+    if (policy_read(pg, &r->job->lease->project, r->settings.policy, &r->arena, &r->parent, err) < 0)
+        return -1;
+    return policy_folder_check(&r->parent, err);
+}
+
+static void apply_options(struct rebase *r)
+{
+    const struct rebase_settings *s = &r->settings;
+    struct reward_options *o = &r->options;
+    *o = reward_options_default(r->lm.gemm);
+    const struct {
+        int field;
+        double value, *to;
+    } reals[] = {
+        {REBASE_EPOCHS, s->epochs, &o->epochs},
+        {REBASE_RATE, s->rate, &o->rate},
+        {REBASE_WARM_UP, s->warm_up, &o->warm_up},
+        {REBASE_WEIGHT_DECAY, s->weight_decay, &o->weight_decay},
+        {REBASE_CENTRING, s->centring, &o->centring},
+    };
+    for (size_t i = 0; i < sizeof reals / sizeof reals[0]; i++)
+        if (json_given(&s->seen, reals[i].field))
+            *reals[i].to = reals[i].value;
+    if (json_given(&s->seen, REBASE_SEED))
+        o->seed = (uint64_t)s->seed;
+    if (json_given(&s->seen, REBASE_BATCH_TOKENS))
+        o->batch_tokens = (int)s->batch_tokens;
+    o->frozen = (int)s->frozen;
+    o->recompute = s->recompute;
+}
+
+/* ---- the data ---- */
+
+static int write_data(FILE *file, void *context, struct err *err)
+{
+    const struct rebase *r = context;
+    return reward_data_write(&r->data, file, err);
+}
+
+/* From the database at first; later attempts learn from what the first one read. */
+static int find_data(struct rebase *r, struct err *err)
+{
+    const struct rebase_settings *s = &r->settings;
+    int context = r->lm.model->shape.context;
+    r->data.longest = s->longest ? (int)s->longest : LONGEST;
+    r->data.longest = r->data.longest < context ? r->data.longest : context;
+    if (access(r->data_file, F_OK) == 0)
+        return reward_data_load(r->data_file, &r->data, err);
+    struct pg *pg = reporter_pg(&r->reporter, 0, err);
+    const struct uuid *project = &r->job->lease->project;
+    double held_out = json_given(&s->seen, REBASE_HELD_OUT) ? s->held_out : HELD_OUT;
+    if (!pg ||
+        fit_posteriors_read(pg, project, json_given(&s->seen, REBASE_FIT) ? &s->fit : NULL, &r->arena, &r->posteriors,
+                            err) < 0 ||
+        judged_pairs_read(pg, project, &r->posteriors, &r->lm.dialogue, held_out, &r->data, err) < 0)
+        return -1;
+    return replace_file(r->data_file, write_data, r, err);
+}
+
+static int prepare(struct rebase *r, struct err *err)
+{
+    reporter_tell(&r->reporter, "reading", 0, "{}", true);
+    if (job_folder_make(r->job, r->folder, err) < 0 || place_file(r->folder, "result", r->result, err) < 0 ||
+        place_file(r->folder, "pairs", r->data_file, err) < 0 ||
+        language_model_open(&r->lm, r->job->threads, err) < 0 ||
+        language_model_load(&r->lm, r->parent.folder, err) < 0 || find_data(r, err) < 0)
+        return -1;
+    apply_options(r);
+    if (r->options.batch_tokens < 2 * r->data.longest)
+        r->options.batch_tokens = 2 * r->data.longest;
+    r->model = reward_model_new(r->lm.model, r->data.heads, r->options.seed, err);
+    if (!r->model || machine_fits(reward_trainer_bytes(&r->model->shape, &r->data, &r->options), err) < 0)
+        return -1;
+    reporter_say(&r->reporter, "info",
+                 "%d judged pairs of %d responses, %zu tokens, %d groups; %d were cut to %d tokens",
+                 r->data.pair_count, r->data.count, r->data.tokens.count, r->data.heads, r->data.cut, r->data.longest);
+    return 0;
+}
+
+/* ---- training ---- */
+
+static void put_real(struct buf *out, const char *name, double value)
+{
+    json_key(out, name);
+    json_put_real(out, value);
+}
+
+static int stepped(const struct reward_course *c, struct err *err)
+{
+    struct rebase *r = c->context;
+    struct buf out = {0};
+    json_open(&out, '{');
+    put_real(&out, "loss", c->last.loss);
+    put_real(&out, "accuracy", c->last.accuracy);
+    put_real(&out, "learning_rate", c->last.rate);
+    put_real(&out, "grad_norm", c->last.norm);
+    put_real(&out, "tokens_per_second", reward_course_speed(c));
+    json_close(&out, '}');
+    double share = SHARE_READ + SHARE_TRAIN * (double)c->last.step / (double)reward_trainer_steps(c->trainer);
+    if (!out.failed) {
+        reporter_figures(&r->reporter, c->last.step, (struct str){out.data, out.length});
+        reporter_tell(&r->reporter, "training", share, out.data, false);
+    }
+    buf_free(&out);
+    return reporter_check(&r->reporter, err);
+}
+
+/* 0 at the end, 1 when it was told to stop. */
+static int train(struct rebase *r, struct err *err)
+{
+    struct reward_course *c = &r->course;
+    *c = (struct reward_course){.folder = r->folder,
+                                .checkpoint_every = r->settings.checkpoint_every,
+                                .stop = r->job->stop,
+                                .stepped = stepped,
+                                .context = r};
+    c->trainer = reward_trainer_new(r->model, &r->data, &r->options, err);
+    if (!c->trainer || reward_course_begin(c, err) < 0)
+        return -1;
+    if (c->resumed)
+        reporter_say(&r->reporter, "info", "going on from the checkpoint at step %lld", (long long)c->first);
+    int result = reward_course_run(c, err);
+    reporter_flush(&r->reporter);
+    if (result == 0)
+        result = reward_trainer_held_out(c->trainer, r->accuracy, err);
+    return result;
+}
+
+/* ---- the result ---- */
+
+static void put_accuracies(const struct rebase *r, struct buf *out)
+{
+    json_key(out, "held_out");
+    json_open(out, '[');
+    for (int u = 0; u < r->data.heads; u++) {
+        const struct reward_accuracy *a = &r->accuracy[u];
+        json_open(out, '{');
+        put_real(out, "n", a->right.n);
+        put_real(out, "rate", a->right.value);
+        put_real(out, "low", a->right.low);
+        put_real(out, "high", a->right.high);
+        put_real(out, "log_loss", a->loss);
+        json_close(out, '}');
+    }
+    json_close(out, ']');
+}
+
+/* What the recipe says beyond the options. */
+static int complete_recipe(struct rebase *r, struct err *err)
+{
+    uint8_t digest[SHA256_SIZE];
+    char hex[SHA256_HEX_SIZE], program[96];
+    struct buf out = {0};
+    reward_data_digest(&r->data, digest);
+    snprintf(program, sizeof program, "%s (%s)", version_number, version_revision);
+    json_open(&out, '{');
+    json_key(&out, "steps_done");
+    json_put_int(&out, reward_trainer_done(r->course.trainer));
+    json_key(&out, "pairs");
+    json_put_int(&out, r->data.pair_count);
+    json_key(&out, "data_digest");
+    json_put_text(&out, sha256_hex(digest, hex));
+    put_accuracies(r, &out);
+    json_key(&out, "program");
+    json_put_text(&out, program);
+    json_close(&out, '}');
+    struct pg *pg = reporter_pg(&r->reporter, 0, err);
+    int result = out.failed ? err_memory(err)
+                 : pg       ? policy_recipe_add(pg, r->job->lease, (struct str){out.data, out.length}, err)
+                            : -1;
+    buf_free(&out);
+    return result;
+}
+
+/* The model without its heads, as a whole checkpoint in r->result. */
+static int write_result(struct rebase *r, struct err *err)
+{
+    struct lm_model *encoder = lm_model_copy(r->model, 0, err);
+    int result = encoder ? folder_remove(r->result, err) : -1;
+    if (result == 0)
+        result = checkpoint_save(encoder, r->result, r->parent.folder, DTYPE_F32, err);
+    lm_model_free(encoder);
+    return result < 0 ? -1 : dialogue_save(&r->lm.dialogue, r->result, err);
+}
+
+static int publish(struct rebase *r, struct err *err)
+{
+    reporter_tell(&r->reporter, "publishing", SHARE_READ + SHARE_TRAIN, "{}", true);
+    for (int u = 0; u < r->data.heads; u++)
+        reporter_say(&r->reporter, "info", "group %d: %.1f %% of held-out judgements right (%.1f to %.1f)", u,
+                     100 * r->accuracy[u].right.value, 100 * r->accuracy[u].right.low, 100 * r->accuracy[u].right.high);
+    if (write_result(r, err) < 0 || complete_recipe(r, err) < 0 ||
+        policy_folder_publish(&r->reporter, r->result, err) < 0)
+        return -1;
+    struct err ignored;
+    folder_remove(r->folder, &ignored); /* what is left of it costs room, not correctness */
+    return JOB_WRITTEN;
+}
+
+int rebase_run(const struct job_context *job, struct err *err)
+{
+    struct rebase r = {.job = job, .reporter = {.job = job}};
+    int result = -1;
+    if (read_options(&r, err) == 0 && prepare(&r, err) == 0)
+        result = train(&r, err);
+    if (result == 0)
+        result = publish(&r, err);
+    else if (result > 0)
+        result = JOB_STOPPED;
+    reward_trainer_free(r.course.trainer);
+    lm_model_free(r.model);
+    reward_data_free(&r.data);
+    language_model_close(&r.lm);
+    arena_free(&r.arena);
+    reporter_close(&r.reporter);
+    return result;
+}
