@@ -135,7 +135,7 @@ COMMENT ON COLUMN evaluation.project_id IS 'Its project.';
 COMMENT ON COLUMN evaluation.job_id IS 'The job that makes it.';
 COMMENT ON COLUMN evaluation.policy_id IS 'The policy judged.';
 COMMENT ON COLUMN evaluation.against_id IS 'The policy that it is judged against; null when that is not a policy of the project.';
-COMMENT ON COLUMN evaluation.fit_id IS 'The fit whose rewards judge; null until the job has chosen or made one.';
+COMMENT ON COLUMN evaluation.fit_id IS 'The fit whose groups are asked. Who judges is fitted on the annotators that it held out. Null: the one that is published when the job begins.';
 COMMENT ON COLUMN evaluation.document IS 'What was found, as the API shows it; null until published.';
 COMMENT ON COLUMN evaluation.created_at IS 'When asked for.';
 COMMENT ON COLUMN evaluation.published_at IS 'When the document was stored; null before.';
@@ -196,3 +196,25 @@ SELECT j.id, j.project_id, j.state,
 FROM job j JOIN project p ON p.id = j.project_id LEFT JOIN fit f ON f.job_id = j.id
 LEFT JOIN policy y ON y.job_id = j.id LEFT JOIN evaluation e ON e.job_id = j.id;
 COMMENT ON VIEW job_document IS 'A job as the API shows it, with the fit, the policy or the evaluation that it makes.';
+
+CREATE TABLE standing (
+    project_id uuid PRIMARY KEY REFERENCES project,
+    body text NOT NULL,
+    updated_at timestamptz NOT NULL DEFAULT clock_timestamp()
+);
+COMMENT ON TABLE standing IS 'How the policies of a project stand with its groups, over all of its evaluations: written by each evaluation, read as part of the win rates. Of the project and not of a fit, so that it survives refits.';
+COMMENT ON COLUMN standing.project_id IS 'Its project.';
+COMMENT ON COLUMN standing.body IS 'The members "evaluations" and "history" of the win-rates document, as JSON text without the braces around them.';
+COMMENT ON COLUMN standing.updated_at IS 'When it was last written.';
+
+CREATE VIEW evaluation_document AS
+SELECT e.project_id, e.id,
+       json_build_object(
+           'id', e.id, 'job', e.job_id, 'state', j.state, 'policy', p.name, 'against', a.name, 'fit', e.fit_id,
+           'created_at', rfc3339(e.created_at), 'published_at', rfc3339(e.published_at), 'result', e.document) AS body
+FROM evaluation e JOIN job j ON j.id = e.job_id JOIN policy p ON p.id = e.policy_id
+LEFT JOIN policy a ON a.id = e.against_id;
+COMMENT ON VIEW evaluation_document IS 'An evaluation as the API shows it.';
+COMMENT ON COLUMN evaluation_document.project_id IS 'Its project.';
+COMMENT ON COLUMN evaluation_document.id IS 'The evaluation.';
+COMMENT ON COLUMN evaluation_document.body IS 'The JSON document.';

@@ -191,6 +191,12 @@ const struct route routes[] = {
      ANSWERS({202, "Job", "It is queued; the items have the responses when it is done."},
              {409, "Problem", "The policy is not ready, or was deleted."}),
      .handle = on_completions_post},
+    {"GET", PROJECT "/evaluations", "listEvaluations", ROLE_VIEWER, .query = page_query,
+     .summary = "Evaluations, newest first.", ANSWERS({200, "EvaluationPage", "A page."}),
+     .handle = on_evaluations_get},
+    {"GET", PROJECT "/evaluations/{evaluation}", "getEvaluation", ROLE_VIEWER,
+     .summary = "How the groups judge one policy against another.", ANSWERS({200, "Evaluation", "The evaluation."}),
+     .handle = on_evaluation_get},
 
     {"POST", "/v1/tokens", "createToken", ROLE_ADMIN, .body = &token_body_shape,
      .summary = "Make a token; it is shown this once.",

@@ -59,11 +59,26 @@ const struct schema schemas[] = {
      "high number"},
     {"WorstOff", "The group that a policy serves worst.",
      "policy string; group uuid; n number; rate number?; low number; high number"},
+    {"Share", "A share of people's own judgements with Wilson's interval.",
+     "n integer; rate number?; low number; high number"},
+    {"StandingGroup",
+     "How a group fares with a policy: win rate with Wilson's and the bootstrap's interval, that of the training reward, "
+     "people's own comparisons, and what single-reward policies would win at the same KL.",
+     "group uuid; n integer; rate number?; low number; high number; bootstrap_low number?; bootstrap_high number?; "
+     "training_rate number?; human Share; single_at_equal_kl number?"},
+    {"Standing", "The newest evaluation of a policy against another.",
+     "evaluation uuid; policy string; against string?; objective string?; as_of time; by judge|training; "
+     "judge ok|insufficient_annotators; groups [StandingGroup]; worst_off uuid?; least number?; mean number?; "
+     "gap number?; kl number?; kl_error number?; price_of_fairness number?; compared_with string?"},
+    {"StandingHistory", "An evaluation in brief.",
+     "evaluation uuid; policy string; against string?; objective string?; as_of time; by judge|training; "
+     "worst_off uuid?; least number?; mean number?; gap number?; kl number?"},
     {"WinRates", "How each group fares under the published fit; before the first, what there is and what is missing.",
      "status ok|one_group_suffices|insufficient_data; project string; fit_id uuid?; as_of time?; k integer; "
      "reason string?; comparisons integer; annotators integer; unassigned? integer; interval? string; missing? object; "
      "job? object?; groups [WinRateGroup]; accuracy? Accuracy; policies [string]; policies_left_out? integer; "
-     "win_rates [Meeting]; worst_off [WorstOff]"},
+     "win_rates [Meeting]; worst_off [WorstOff]; evaluations [Standing]; "
+     "history [StandingHistory]"},
     {"Scored", "A candidate: its anchored scores by ordinal of the group, that of the single reward, its probability.",
      "scores [number]; single number; probability? number"},
     {"SelectionGroup", "A group: its score at the choice; with beta also its mean score and its weight.",
@@ -84,6 +99,10 @@ const struct schema schemas[] = {
      "digest string?; family string?; parameters integer?; bytes integer?; created_at time; ready_at time?; "
      "deleted_at time?"},
     PAGE_OF("PolicyPage", "Policy"),
+    {"Evaluation", "How the groups judge one policy against another; `result` is null until its job is done.",
+     "id uuid; job uuid; state queued|running|done|failed|cancelled; policy string; against string?; fit uuid?; "
+     "created_at time; published_at time?; result object?"},
+    PAGE_OF("EvaluationPage", "Evaluation"),
     {"LogLine", "What a job said.", "line integer; at time; level info|warning|error; message string"},
     {"Metric", "The figures of a step of a training job.", "step integer; at time; figures object"},
     PAGE_OF("MetricPage", "Metric"),

@@ -43,6 +43,7 @@ enum {
     COMPLETE_SEED, COMPLETE_POLICY
 };
 
+extern const struct json_field complete_prompt_item;   /* of a list of struct complete_prompt */
 extern const struct json_shape complete_body_shape;    /* without the policy */
 extern const struct json_shape complete_options_shape; /* with it */
 

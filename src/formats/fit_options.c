@@ -60,8 +60,8 @@ static const struct json_field fields[] = {
                                        "encoder lm."),
     [FIT_HELD_OUT_ANNOTATORS] = JSON_FIELD(REAL, struct fit_settings, held_out_annotators, "held_out_annotators",
                                            .low = 0, .high = 0.9,
-                                           .about = "Share of the annotators, drawn once by their ids, whom the fit does "
-                                                    "not see, so that they can judge what is trained on it.",
+                                           .about = "Share of the annotators, drawn once by their ids, whom the fit "
+                                                    "does not see, so that they can judge what is trained on it.",
                                            .example = "0.3"),
 };
 

@@ -5,6 +5,7 @@
 
 #include "base/log.h"
 #include "jobs/complete.h"
+#include "jobs/evaluate.h"
 #include "jobs/finetune.h"
 #include "jobs/rebase.h"
 #include "jobs/refit.h"
@@ -23,6 +24,7 @@ static const struct kind {
     {"complete", complete_run, false},
     {"sft", finetune_run, true},
     {"rebase", rebase_run, true},
+    {"evaluate", evaluate_run, false},
 };
 
 static volatile sig_atomic_t stop_asked;

@@ -18,6 +18,8 @@
  * "worst_off": [{"policy", "group", "n", "rate", "low", "high"}]}   P: {"rate", "n", "low", "high"}; rate null when n
  * is 0
  *
+ * How the project's policies stand (standing.h) is not of a fit: it is put in when the document is read.
+ *
  * Pure: the same fit gives the same bytes. One thread. */
 #ifndef EGALIGN_JOBS_WIN_RATES_H
 #define EGALIGN_JOBS_WIN_RATES_H

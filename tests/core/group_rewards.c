@@ -15,7 +15,8 @@
 
 enum { K = 2, COLUMNS = K + 1 };
 
-/* Rewards that are known: a response is a number x, a prompt a number p, and column u gives scale_u (x + p) + shift_u. */
+/* Rewards that are known: a response is a number x, a prompt a number p, and column u gives
+ * scale_u (x + p) + shift_u. */
 struct taste {
     double scale[COLUMNS], shift[COLUMNS];
 };

@@ -36,8 +36,10 @@ static void every_member_arrives(void **state)
     struct fit_settings s;
     struct fit_options o;
     int buckets;
-    assert_int_equal(read_text("{\"seed\": 9007199254740993, \"k\": 2, \"k_max\": 3, \"restarts\": 4, \"iterations\": 5, "
-                               "\"ridge\": 6.5, \"ridge_grid\": [1, 2.5], \"assignment\": \"hard\", \"ties\": \"half\", "
+    assert_int_equal(read_text("{\"seed\": 9007199254740993, \"k\": 2, \"k_max\": 3, \"restarts\": 4, "
+                               "\"iterations\": 5, "
+                               "\"ridge\": 6.5, \"ridge_grid\": [1, 2.5], \"assignment\": \"hard\", "
+                               "\"ties\": \"half\", "
                                "\"min_group_size\": 7.5, \"assign_threshold\": 0.75, \"min_comparisons\": 8, "
                                "\"permutations\": 9, \"significance\": 0.25, \"folds\": 10, "
                                "\"strength_weights\": true, \"buckets\": 32, \"held_out_annotators\": 0.25}", &s), 0);

@@ -6,6 +6,7 @@
 #include "api/follow.h"
 #include "api/resource/resource.h"
 #include "formats/complete_options.h"
+#include "formats/evaluate_options.h"
 #include "formats/fit_options.h"
 #include "formats/rebase_options.h"
 #include "formats/register_options.h"
@@ -19,7 +20,8 @@
     KIND(register, register_options_shape, ask_for_register)                                                           \
     KIND(complete, complete_options_shape, ask_for_complete)                                                           \
     KIND(sft, sft_settings_shape, ask_for_sft)                                                                         \
-    KIND(rebase, rebase_settings_shape, ask_for_rebase)
+    KIND(rebase, rebase_settings_shape, ask_for_rebase)                                                                \
+    KIND(evaluate, evaluate_options_shape, ask_for_evaluate)
 
 #define NAME(name, shape, ask) #name,
 static const char *const kinds[] = {KINDS(NAME) NULL};

@@ -2,10 +2,10 @@
  *
  * Bradley-Terry fixes r_u(x, y) only up to a constant for each prompt and says nothing about one group's scale beside
  * another's, so a least group taken over raw rewards means nothing. Two anchors (docs/math.md):
- *   centred   (r_u(x, y) - mean over the references of x) / s_u, with s_u the pooled within-prompt standard deviation of
- *             group u's rewards of the references: nothing changes when a group's reward is scaled, or shifted by any
- *             amount a prompt. Where no prompt has two references, s_u is the deviation between prompts: then a shift
- *             must be the same for all prompts.
+ *   centred   (r_u(x, y) - mean over the references of x) / s_u, with s_u the pooled within-prompt standard deviation
+ *             of group u's rewards of the references: nothing changes when a group's reward is scaled, or shifted by
+ *             any amount a prompt. Where no prompt has two references, s_u is the deviation between prompts: then a
+ *             shift must be the same for all prompts.
  *   win       mean over the references of x of sigma(r_u(x, y) - r_u(x, y_ref)): the probability that the group prefers
  *             y to what the reference writes; in [0, 1], free of shifts. Not of scale, which is part of what a group is
  *             sure of.

@@ -164,3 +164,13 @@ int dataset_comparisons(const struct dataset *ds)
 {
     return ds->comparisons;
 }
+
+const float *dataset_features(const struct dataset *ds, int response)
+{
+    return ds->features + (size_t)response * (size_t)ds->dimension;
+}
+
+int dataset_dimension(const struct dataset *ds)
+{
+    return ds->dimension;
+}

@@ -47,6 +47,10 @@ int dataset_add_features(struct dataset *ds, int item, const float *features, st
 int dataset_add_annotator(struct dataset *ds, struct err *err);
 int dataset_add_comparison(struct dataset *ds, const struct comparison *c, struct err *err);
 
+/* The unscaled features of a response, as many as dataset_dimension; until the next response is added. */
+const float *dataset_features(const struct dataset *ds, int response);
+int dataset_dimension(const struct dataset *ds);
+
 /* How many were added so far. */
 int dataset_items(const struct dataset *ds);
 int dataset_responses(const struct dataset *ds);

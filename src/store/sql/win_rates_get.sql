@@ -1,8 +1,9 @@
--- The win rates of project $1 and their ETag: what the published fit rendered, the same with the names that groups were
--- given since, or what there is before the first fit.
-SELECT coalesce(n.body, w.body, d.body), coalesce('"' || md5(coalesce(n.body, d.body)) || '"', w.etag)
+-- The win rates of project $1 and their ETag: what the published fit rendered, with the names that groups were given
+-- since, or what there is before the first fit; and how the policies stand, whatever fit is published.
+SELECT whole.body, '"' || encode(sha256(convert_to(whole.body, 'UTF8')), 'hex') || '"'
 FROM project p
 LEFT JOIN win_rates w ON w.fit_id = p.published_fit
+LEFT JOIN standing s ON s.project_id = p.id
 LEFT JOIN LATERAL (
     SELECT jsonb_set(w.body::jsonb, '{groups}',
                      jsonb_agg(g.body || jsonb_build_object('name', l.name) ORDER BY g.place))::text AS body
@@ -21,4 +22,8 @@ LEFT JOIN LATERAL (
                 FROM job j WHERE j.project_id = p.id ORDER BY j.id DESC LIMIT 1),
         'groups', '[]'::json, 'policies', '[]'::json, 'win_rates', '[]'::json, 'worst_off', '[]'::json)::text AS body
 ) d ON w.body IS NULL
+CROSS JOIN LATERAL (
+    SELECT left(coalesce(n.body, w.body, d.body), -1) || ',' || coalesce(s.body, '"evaluations":[],"history":[]') || '}'
+           AS body
+) whole
 WHERE p.id = $1
