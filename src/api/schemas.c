@@ -62,8 +62,8 @@ const struct schema schemas[] = {
     {"Share", "A share of people's own judgements with Wilson's interval.",
      "n integer; rate number?; low number; high number"},
     {"StandingGroup",
-     "How a group fares with a policy: win rate with Wilson's and the bootstrap's interval, that of the training reward, "
-     "people's own comparisons, and what single-reward policies would win at the same KL.",
+     "How a group fares with a policy: win rate with Wilson's and the bootstrap's interval, that of the training "
+     "reward, people's own comparisons, and what single-reward policies would win at the same KL.",
      "group uuid; n integer; rate number?; low number; high number; bootstrap_low number?; bootstrap_high number?; "
      "training_rate number?; human Share; single_at_equal_kl number?"},
     {"Standing", "The newest evaluation of a policy against another.",
