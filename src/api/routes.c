@@ -109,7 +109,9 @@ const struct route routes[] = {
 
     {"POST", PROJECT "/fits", "createFit", ROLE_OPERATOR, ROUTE_BODY_OPTIONAL | ROUTE_TRACED,
      .body = &fit_settings_shape, .summary = "Find the groups anew.", .example = "{\"k_max\":6,\"seed\":7}",
-     ANSWERS({202, "Fit", "A job will make it."}, {200, "Fit", "The same inputs have a fit."}), .handle = on_fits_post},
+     ANSWERS({202, "Fit", "A job will make it."}, {200, "Fit", "The same inputs have a fit."},
+             {409, "Problem", "The policy of its encoder is not there or not ready."}),
+     .handle = on_fits_post},
     {"GET", PROJECT "/fits", "listFits", ROLE_VIEWER, .query = page_query, .summary = "Fits, newest first.",
      ANSWERS({200, "FitPage", "A page."}), .handle = on_fits_get},
     {"GET", PROJECT "/fits/{fit}", "getFit", ROLE_VIEWER, .summary = "A fit with its evidence and groups.",
@@ -142,7 +144,9 @@ const struct route routes[] = {
 
     {"POST", PROJECT "/jobs", "createJob", ROLE_OPERATOR, ROUTE_TRACED, .body = &job_body_shape,
      .summary = "Have work done.", .example = "{\"kind\":\"fit\",\"options\":{\"k_max\":6}}",
-     ANSWERS({202, "Job", "It is queued."}, {200, "Job", "The same inputs have a job."}), .handle = on_jobs_post},
+     ANSWERS({202, "Job", "It is queued."}, {200, "Job", "The same inputs have a job."},
+             {409, "Problem", "What it needs is not ready, or the name of its policy is taken."}),
+     .handle = on_jobs_post},
     {"GET", PROJECT "/jobs", "listJobs", ROLE_VIEWER, .query = jobs_query, .summary = "Jobs, newest first.",
      ANSWERS({200, "JobPage", "A page."}), .handle = on_jobs_get},
     {"GET", PROJECT "/jobs/{job}", "getJob", ROLE_VIEWER, .summary = "A job: state, progress, attempts.",

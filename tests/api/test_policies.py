@@ -254,3 +254,20 @@ def test_many_prompts_fit_into_one_body(shared, project, models):
     body["prompts"].append("one more")
     problem(shared.post(COMPLETIONS, body, project=project, policy="sampler"), 422, "invalid_value", "/prompts")
     assert len(json.dumps(body)) < 262144
+
+
+def test_a_rebase_and_an_lm_fit_name_what_is_there(shared, project, models):
+    def ask(kind, **options):
+        return shared.post(PROJECT + "/jobs", {"kind": kind, "options": options}, project=project)
+
+    problem(ask("rebase", name="shaped", policy="nowhere"), 422, "unknown_reference", "/options/policy")
+    ready(shared, project, models, "base")
+    problem(ask("rebase", name="shaped", policy="base"), 409, "not_ready")  # nothing is published
+    problem(ask("rebase", name="shaped", policy="base", fit=str(uuid.uuid4())), 422, "unknown_reference", "/options/fit")
+    problem(ask("fit", encoder="lm"), 422, "invalid_value", "/options/policy")
+    problem(ask("fit", encoder="lm", policy="nowhere"), 409, "not_ready")
+    reply = ask("fit", encoder="lm", policy="base")
+    assert reply.status_code == 202 and reply.json()["options"] == {"encoder": "lm", "policy": "base"}
+    fit = reply.json()["fit"]
+    reply = ask("rebase", name="shaped", policy="base", fit=fit, epochs=2)
+    assert reply.status_code == 202 and reply.json()["options"]["fit"] == fit and reply.json()["policy"]
