@@ -120,13 +120,13 @@ static void keep(struct published *p, const struct uuid *project, struct publish
 
 static int open_fit(struct pool *pool, const struct uuid *project, struct published_fit *fit, struct err *err)
 {
-    int status = fit_published(pool, project, &fit->facts, err);
+    int status = fit_published(pool, project, NULL, &fit->facts, err);
     if (status == 0)
         status = scorer_open(fit->facts.model.data, fit->facts.model.length, &fit->scorer, err);
     if (status == 0 && scorer_groups(fit->scorer) != fit->facts.groups)
         status = err_set(err, ERR_NOT_READY, "the published fit has %d groups and its model %d", fit->facts.groups,
                          scorer_groups(fit->scorer));
-    buf_free(&fit->facts.model);
+    fit_published_free(&fit->facts);
     return status;
 }
 

@@ -10,8 +10,8 @@ static const char *const project_data[] = {[SFT_PREFERRED] = "preferred", NULL};
 
 static const struct json_field file_fields[] = {
     JSON_FIELD(STR, struct sft_file, path, "file", .flags = JSON_REQUIRED, .least = 1, .most = PATH_MOST,
-               .about = "Absolute path in model_folder or one of policy_folders: a JSON object with prompt and response "
-                        "or with text a line, gzipped or not.",
+               .about = "Absolute path in model_folder or one of policy_folders: a JSON object with prompt and "
+                        "response, or with text, a line; gzipped or not.",
                .example = "\"/var/lib/egalign/models/answers.jsonl.gz\""),
 };
 static const struct json_shape file_shape =

@@ -10,6 +10,7 @@
 #include "jobs/rebase.h"
 #include "jobs/refit.h"
 #include "jobs/register.h"
+#include "jobs/reinforce.h"
 #include "jobs/reporter.h"
 #include "store/pg.h"
 
@@ -23,6 +24,7 @@ static const struct kind {
     {"register", register_run, false},
     {"complete", complete_run, false},
     {"sft", finetune_run, true},
+    {"ppo", reinforce_run, true},
     {"rebase", rebase_run, true},
     {"evaluate", evaluate_run, false},
 };

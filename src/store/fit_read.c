@@ -82,32 +82,66 @@ int membership_list(struct pool *pool, const struct uuid *project, const struct 
     return listing(pool, QUERY_membership_list, project, page, out, err);
 }
 
-int fit_published(struct pool *pool, const struct uuid *project, struct fit_published *ret, struct err *err)
+/* What the rows of fit_published say. */
+static int take_published(const struct pg_result *r, struct fit_published *ret, struct err *err)
 {
-    struct pg_params p = {0};
-    struct pg_result *r = NULL;
-    pg_param_uuid(&p, project);
-    int status = pool_query(pool, QUERY_fit_published, &p, &r, err);
-    int groups = status == 0 ? pg_rows(r) : 0;
+    int groups = pg_rows(r);
     struct str model = groups > 0 ? pg_text(r, 0, 1) : (struct str){0};
-    if (status == 0 && !model.ptr)
-        status = err_set(err, ERR_NOT_READY, "no fit has been published yet");
-    if (status == 0 && groups > FIT_PUBLISHED_GROUPS)
-        status = err_set(err, ERR_INTERNAL, "the fit has %d groups", groups);
-    if (status == 0) {
-        ret->fit = pg_uuid(r, 0, 0);
-        ret->groups = groups;
-        buf_add(&ret->model, model.ptr, model.len);
-        status = ret->model.failed ? err_memory(err) : 0;
-    }
-    for (int u = 0; u < groups && status == 0; u++) {
+    if (!model.ptr)
+        return err_set(err, ERR_NOT_READY, "there is no fit with groups: ask for one, and wait until it is published");
+    if (groups > FIT_PUBLISHED_GROUPS)
+        return err_set(err, ERR_INTERNAL, "the fit has %d groups", groups);
+    ret->fit = pg_uuid(r, 0, 0);
+    ret->groups = groups;
+    ret->one_suffices = str_is(pg_text(r, 0, 5), "one_group_suffices");
+    buf_add(&ret->model, model.ptr, model.len);
+    buf_add(&ret->encoder_policy, pg_text(r, 0, 6).ptr, pg_null(r, 0, 6) ? 0 : pg_text(r, 0, 6).len);
+    for (int u = 0; u < groups; u++) {
         ret->group[u] = pg_uuid(r, u, 2);
         ret->weight[u] = pg_double(r, u, 3);
         ret->size[u] = pg_double(r, u, 4);
     }
+    return ret->model.failed || ret->encoder_policy.failed ? err_memory(err) : 0;
+}
+
+static void param_fit(struct pg_params *p, const struct uuid *project, const struct uuid *fit)
+{
+    pg_param_uuid(p, project);
+    pg_param_uuid(p, fit);
+}
+
+int fit_published(struct pool *pool, const struct uuid *project, const struct uuid *fit, struct fit_published *ret,
+                  struct err *err)
+{
+    struct pg_params p = {0};
+    struct pg_result *r = NULL;
+    param_fit(&p, project, fit);
+    int status = pool_query(pool, QUERY_fit_published, &p, &r, err);
+    if (status == 0)
+        status = take_published(r, ret, err);
     pg_result_free(r);
     pg_params_free(&p);
     return status;
+}
+
+int fit_published_on(struct pg *pg, const struct uuid *project, const struct uuid *fit, struct fit_published *ret,
+                     struct err *err)
+{
+    struct pg_params p = {0};
+    struct pg_result *r = NULL;
+    param_fit(&p, project, fit);
+    int status = pg_query(pg, QUERY_fit_published, &p, &r, err);
+    if (status == 0)
+        status = take_published(r, ret, err);
+    pg_result_free(r);
+    pg_params_free(&p);
+    return status;
+}
+
+void fit_published_free(struct fit_published *f)
+{
+    buf_free(&f->model);
+    buf_free(&f->encoder_policy);
 }
 
 int win_rates_get(struct pool *pool, const struct uuid *project, struct buf *body, struct buf *etag, struct err *err)

@@ -5,11 +5,14 @@
 #ifndef EGALIGN_STORE_FIT_READ_H
 #define EGALIGN_STORE_FIT_READ_H
 
+#include <stdbool.h>
+
 #include "base/buf.h"
 #include "base/err.h"
 #include "base/uuid.h"
 #include "store/page.h"
 
+struct pg;
 struct pool;
 
 /* {id, job, state, created_at, published_at, is_published, options, watermark, comparisons, annotators, k, verdict,
@@ -40,15 +43,22 @@ enum { FIT_PUBLISHED_GROUPS = 16 };
 
 struct fit_published {
     struct uuid fit;
-    struct buf model; /* the bytes that scorer_open reads; the caller's */
+    struct buf model;          /* the bytes that scorer_open reads */
+    struct buf encoder_policy; /* name or id of the policy whose states are the features; empty: none */
+    bool one_suffices;         /* that was its verdict */
     int groups;
     struct uuid group[FIT_PUBLISHED_GROUPS]; /* lineages, by ordinal */
     double weight[FIT_PUBLISHED_GROUPS];     /* shares of the population */
     double size[FIT_PUBLISHED_GROUPS];       /* expected numbers of annotators */
 };
 
-/* ERR_NOT_READY when no fit is published. *ret is to be zeroed; buf_free(&ret->model) also after a failure. */
-int fit_published(struct pool *pool, const struct uuid *project, struct fit_published *ret, struct err *err);
+/* The fit with this id, or the published one (NULL). ERR_NOT_READY when there is none with groups. *ret is to be
+ * zeroed; fit_published_free also after a failure. */
+int fit_published(struct pool *pool, const struct uuid *project, const struct uuid *fit, struct fit_published *ret,
+                  struct err *err);
+int fit_published_on(struct pg *pg, const struct uuid *project, const struct uuid *fit, struct fit_published *ret,
+                     struct err *err);
+void fit_published_free(struct fit_published *f);
 
 /* The win-rates document as it is served, and its strong ETag with quotes. Before any fit it is the document of state
  * `insufficient_data`, which tells what there is and what is missing. Both are appended. */

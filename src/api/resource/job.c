@@ -8,6 +8,7 @@
 #include "formats/complete_options.h"
 #include "formats/evaluate_options.h"
 #include "formats/fit_options.h"
+#include "formats/ppo_job_options.h"
 #include "formats/rebase_options.h"
 #include "formats/register_options.h"
 #include "formats/sft_options.h"
@@ -20,6 +21,7 @@
     KIND(register, register_options_shape, ask_for_register)                                                           \
     KIND(complete, complete_options_shape, ask_for_complete)                                                           \
     KIND(sft, sft_settings_shape, ask_for_sft)                                                                         \
+    KIND(ppo, ppo_job_settings_shape, ask_for_ppo)                                                                     \
     KIND(rebase, rebase_settings_shape, ask_for_rebase)                                                                \
     KIND(evaluate, evaluate_options_shape, ask_for_evaluate)
 

@@ -1,9 +1,11 @@
 /* Asking for the jobs that train: sft, rebase and ppo. What the database knows is checked here, so that a refusal comes
  * at once; the job checks it again. */
 #include "api/resource/resource.h"
+#include "formats/ppo_job_options.h"
 #include "formats/rebase_options.h"
 #include "formats/sft_options.h"
 #include "store/fit_read.h"
+#include "store/item.h"
 #include "store/policy.h"
 #include "store/policy_place.h"
 
@@ -80,7 +82,7 @@ int ask_for_sft(struct request *r, void *options, const char *pointer, struct uu
 }
 
 /* The fit that is meant, which goes into the options: the published one may be another when the job starts. */
-static int settle_fit(struct request *r, struct rebase_settings *s, const char *at, struct err *err)
+static int settle_rebase_fit(struct request *r, struct rebase_settings *s, const char *at, struct err *err)
 {
     struct buf body = {0};
     struct fit_published published = {0};
@@ -90,12 +92,12 @@ static int settle_fit(struct request *r, struct rebase_settings *s, const char *
         if (status < 0 && err->code == ERR_NOT_FOUND)
             status = err_at(err, ERR_UNKNOWN_REFERENCE, at, "there is no such fit in this project");
     } else {
-        status = fit_published(r->api->pool, &r->project, &published, err);
+        status = fit_published(r->api->pool, &r->project, NULL, &published, err);
         s->fit = published.fit;
         s->seen.given |= UINT64_C(1) << REBASE_FIT;
     }
     buf_free(&body);
-    buf_free(&published.model);
+    fit_published_free(&published);
     return status;
 }
 
@@ -107,7 +109,7 @@ int ask_for_rebase(struct request *r, void *options, const char *pointer, struct
     const char *at_name = member(r, pointer, "name", err), *at_policy = member(r, pointer, "policy", err);
     const char *at_fit = member(r, pointer, "fit", err);
     if (!at_name || !at_policy || !at_fit || policy_name_check(s->name, at_name, err) < 0 ||
-        referred(r, s->policy, at_policy, &parent, err) < 0 || settle_fit(r, s, at_fit, err) < 0)
+        referred(r, s->policy, at_policy, &parent, err) < 0 || settle_rebase_fit(r, s, at_fit, err) < 0)
         return -1;
     struct policy_order what = {.kind = "rebase",
                                 .reads = &parent,
@@ -115,4 +117,51 @@ int ask_for_rebase(struct request *r, void *options, const char *pointer, struct
                                 .makes = s->name,
                                 .parent = &parent};
     return order(r, &rebase_settings_shape, s, &what, ret_job, ret_created, err);
+}
+
+/* The fit, which from here on is one and the same, and whether its groups can be trained for. */
+static int settle_ppo_fit(struct request *r, struct ppo_job_settings *s, const char *pointer, struct err *err)
+{
+    struct fit_published fit = {0};
+    const struct uuid *asked = json_given(&s->seen, PPO_JOB_FIT) ? &s->fit : NULL;
+    int status = fit_published(r->api->pool, &r->project, asked, &fit, err);
+    if (status == 0)
+        status = ppo_job_check_groups(s, fit.one_suffices, fit.groups, fit.size, pointer, err);
+    s->fit = fit.fit;
+    s->seen.given |= UINT64_C(1) << PPO_JOB_FIT;
+    fit_published_free(&fit);
+    return status;
+}
+
+/* ERR_UNKNOWN_REFERENCE unless every item is there. */
+static int check_items(struct request *r, const struct ppo_job_settings *s, const char *pointer, struct err *err)
+{
+    size_t missing = 0;
+    bool *all = arena_zeroed(&r->arena, s->items.count + 1, sizeof *all);
+    if (!all)
+        return err_memory(err);
+    for (size_t i = 0; i < s->items.count; i++)
+        all[i] = true;
+    int absent = s->items.count == 0 ? 0
+                                     : item_absent(r->api->pool, &r->project, s->items.items, all, s->items.count,
+                                                   &missing, err);
+    if (absent <= 0)
+        return absent;
+    return err_at(err, ERR_UNKNOWN_REFERENCE, arena_printf(&r->arena, "%s/items/%zu", pointer, missing),
+                  "there is no such item in this project");
+}
+
+int ask_for_ppo(struct request *r, void *options, const char *pointer, struct uuid *ret_job, bool *ret_created,
+                struct err *err)
+{
+    struct ppo_job_settings *s = options;
+    struct uuid reference;
+    const char *at_name = member(r, pointer, "name", err), *at_policy = member(r, pointer, "policy", err);
+    if (!at_name || !at_policy || ppo_job_settings_check(s, pointer, err) < 0 ||
+        policy_name_check(s->name, at_name, err) < 0 || referred(r, s->policy, at_policy, &reference, err) < 0 ||
+        check_items(r, s, pointer, err) < 0 || settle_ppo_fit(r, s, pointer, err) < 0)
+        return -1;
+    struct policy_order what = {
+        .kind = "ppo", .reads = &reference, .read_count = 1, .makes = s->name, .parent = &reference};
+    return order(r, &ppo_job_settings_shape, s, &what, ret_job, ret_created, err);
 }

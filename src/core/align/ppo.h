@@ -139,6 +139,11 @@ void ppo_free(struct ppo *p);
 /* Updates done. */
 int64_t ppo_done(const struct ppo *p);
 
+/* How many of a response's `count` tokens the scorer sees, and whether it met neither end nor cut token. `ended`: its
+ * last token is the end token. */
+int ppo_shown(const struct ppo_options *options, int eos, const int32_t *tokens, int count, bool ended,
+              bool *ret_truncated);
+
 /* Makes one update. ERR_NUMERICAL with the reason (a score, loss or gradient that is not finite, a KL above the limit),
  * ERR_CANCELLED, or what the callback gave: then nothing has changed. */
 int ppo_update(struct ppo *p, struct ppo_metrics *ret, struct err *err);

@@ -100,18 +100,16 @@ static int generate_responses(struct ppo *p, struct err *err)
     return generate(p->model, &how, o->episodes, r->asked, &to, err);
 }
 
-/* How many tokens of the response the scorer sees, and whether an end was missed. */
-static int shown(const struct ppo *p, struct ppo_episode *e, bool ended)
+int ppo_shown(const struct ppo_options *o, int eos, const int32_t *tokens, int count, bool ended, bool *ret_truncated)
 {
-    const struct ppo_options *o = &p->options;
-    bool can_end = p->inputs.eos >= 0 && !o->fixed_length;
-    e->truncated = (can_end || o->cut_token >= 0) && !ended;
-    for (int t = o->cut_from; o->cut_token >= 0 && t < e->count; t++)
-        if (e->tokens[t] == o->cut_token) {
-            e->truncated = false;
+    bool can_end = eos >= 0 && !o->fixed_length;
+    *ret_truncated = (can_end || o->cut_token >= 0) && !ended;
+    for (int t = o->cut_from; o->cut_token >= 0 && t < count; t++)
+        if (tokens[t] == o->cut_token) {
+            *ret_truncated = false;
             return t + 1;
         }
-    return ended ? e->count - 1 : e->count;
+    return ended ? count - 1 : count;
 }
 
 /* Decodes what the scorer sees. The text may move while it grows: views are made last. */
@@ -122,7 +120,8 @@ static int decode(struct ppo *p, struct err *err)
     for (int i = 0; i < p->options.episodes; i++) {
         struct ppo_episode *e = &r->episodes[i];
         size_t before = r->text.length;
-        size_t count = (size_t)shown(p, e, r->ended[i]);
+        size_t count =
+            (size_t)ppo_shown(&p->options, p->inputs.eos, e->tokens, e->count, r->ended[i], &e->truncated);
         if (p->inputs.tokenizer &&
             tokenizer_decode(p->inputs.tokenizer, e->tokens, count, TOKENIZER_CONTINUED, &r->text, err) < 0)
             return -1;
