@@ -2,11 +2,12 @@
 """The peer of bench/ppo.c: the same model, episodes and work in a straightforward PPO loop in PyTorch (Debian:
 python3-torch), fp32 on the CPU.
 
-usage: OPENBLAS_NUM_THREADS=1 bench/ppo_peer.py [THREADS [UPDATES [FROZEN]]]
-Generous to PyTorch: the model of lm_peer.py with its fused GELU and preallocated cache, all 256 responses decoded at
-once, equal lengths (so nothing is padded), only response positions projected onto the vocabulary, value head on the
-policy's trunk, the reference's frozen blocks (FROZEN) shared by the policy. Results are those of ppo.c in kind: sampling at
-temperature 1, k1 rewards, GAE, whitening, both clipped losses, 4 epochs of 4 minibatches, clipping, Adam."""
+usage: OPENBLAS_NUM_THREADS=1 bench/ppo_peer.py [THREADS [UPDATES [FROZEN [lean]]]]
+The model of lm_peer.py with its fused GELU and preallocated cache; all 256 responses decoded at once, equal lengths (so
+nothing is padded), value head on the policy's trunk, the trunk's activations of FROZEN blocks computed once an update
+and shared. As in TRL the logits of all positions are computed and those of the response taken; "lean" projects the
+response's positions only, as ppo.c does. Results are those of ppo.c in kind: sampling at temperature 1, k1 rewards,
+GAE, whitening, both clipped losses, 4 epochs of 4 minibatches, clipping, Adam."""
 import copy
 import math
 import sys
@@ -20,10 +21,11 @@ EPISODES, PROMPT, NEW, EPOCHS, MINIBATCHES, BETA, LAMBDA, CLIP = 256, 16, 24, 4,
 
 
 class Policy(torch.nn.Module):
-    def __init__(self, frozen):
+    def __init__(self, frozen, lean):
         super().__init__()
         vocabulary, layers, d, self.heads = SHAPES["small"]
-        self.gpt, self.value, self.frozen = Gpt(vocabulary, layers, d, self.heads), torch.nn.Linear(d, 1), frozen
+        self.gpt, self.value = Gpt(vocabulary, layers, d, self.heads), torch.nn.Linear(d, 1)
+        self.frozen, self.lean = frozen, lean
         torch.nn.init.zeros_(self.value.weight)
         if frozen:
             for part in [self.gpt.wte, self.gpt.wpe, *self.gpt.blocks[:frozen]]:
@@ -39,8 +41,14 @@ class Policy(torch.nn.Module):
         """log-probabilities and entropies of the response tokens, and values, from the trunk's output."""
         for block in self.gpt.blocks[self.frozen:]:
             x = block(x)
-        hidden = self.gpt.ln_f(x)[:, PROMPT - 1:-1]
-        logp = (hidden @ self.gpt.wte.weight.T).log_softmax(-1)
+        hidden = self.gpt.ln_f(x)
+        if self.lean:
+            hidden = hidden[:, PROMPT - 1:-1]
+            logits = hidden @ self.gpt.wte.weight.T
+        else:
+            logits = (hidden @ self.gpt.wte.weight.T)[:, PROMPT - 1:-1]
+            hidden = hidden[:, PROMPT - 1:-1]
+        logp = logits.log_softmax(-1)
         chosen = logp.gather(2, tokens[:, PROMPT:, None]).squeeze(2)
         return chosen, -(logp.detach().exp() * logp.detach()).sum(2), self.value(hidden).squeeze(2)
 
@@ -124,7 +132,7 @@ def main():
     threads, updates, frozen = (int(sys.argv[i + 1]) if len(sys.argv) > i + 1 else d for i, d in enumerate((2, 3, 0)))
     torch.set_num_threads(threads)
     torch.manual_seed(1)
-    policy = Policy(frozen)
+    policy = Policy(frozen, "lean" in sys.argv)
     reference = copy.deepcopy(policy)
     adam = torch.optim.Adam([p for p in policy.parameters() if p.requires_grad], lr=2e-4, eps=1e-5)
     prompts = torch.randint(SHAPES["small"][0], (EPISODES, PROMPT))
