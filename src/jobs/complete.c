@@ -7,6 +7,7 @@
 #include "base/json_text.h"
 #include "base/mem.h"
 #include "core/align/language_model.h"
+#include "core/align/responses.h"
 #include "core/lm/generate.h"
 #include "formats/complete_options.h"
 #include "jobs/policy_folder.h"
@@ -63,17 +64,6 @@ static int read_options(struct complete *c, struct err *err)
     return policy_read(pg, &c->job->lease->project, c->options.policy, &c->arena, &c->policy, err);
 }
 
-/* The number that stands for a prompt among the random numbers: of its text only. */
-static uint64_t key_of(struct str text)
-{
-    uint8_t digest[SHA256_SIZE];
-    uint64_t key = 0;
-    sha256(text.ptr, text.len, digest);
-    for (int i = 0; i < 8; i++)
-        key = key << 8 | digest[i];
-    return key;
-}
-
 /* Texts and items of all prompts, and which of them are done. */
 static int read_questions(struct complete *c, struct err *err)
 {
@@ -99,7 +89,7 @@ static int read_questions(struct complete *c, struct err *err)
         q->done = done[i];
         q->text = q->plain ? asked[i].text : texts[next];
         q->item = q->plain ? identity_item(&c->job->lease->project, q->text, false) : items[next];
-        q->key = key_of(q->text);
+        q->key = responses_key(q->text);
         next += !q->plain;
         c->completions += q->done ? (long)c->options.samples : 0;
     }
