@@ -18,7 +18,7 @@ enum { RESPONSE_SCORER_GROUPS_MAX = 12 };
 
 struct response_scorer {
     int groups; /* K, 1 .. RESPONSE_SCORER_GROUPS_MAX */
-    /* ret[n][K + 1]: the rewards r_u(prompt, response) of the groups, then the single reward. -1 with err on failure. */
+    /* ret[n][K + 1]: the rewards r_u(prompt, response) of the groups, then the single one. -1 with err on failure. */
     int (*score)(void *context, int n, const struct str *prompt, const struct str *response, double *ret,
                  struct err *err);
     void *context;
