@@ -180,3 +180,10 @@ def test_one_group_is_no_case_for_maxmin(place, fit):
     assert (status, refused["code"]) == (409, "conflict") and "one group suffices" in refused["detail"]
     place.done(place.reinforce("alone", fit=made["id"], objective="single", ppo={**PPO, "updates": 1}))
     place.done(place.reinforce("pushed", fit=made["id"], force=True, ppo={**PPO, "updates": 1}))
+
+
+def test_a_fit_over_the_states_of_a_policy_rewards_too(place, fit):
+    made = place.call("POST", "/v1/projects/p/fits", {"k": 2, "permutations": 0, "seed": 1, "encoder": "lm", "policy": "writer"})[1]
+    place.done(made["job"])
+    place.done(place.reinforce("by-states", fit=made["id"], objective="average", prompts=4, ppo={**PPO, "updates": 2}))
+    assert place.policy("by-states")["recipe"]["fit"] == made["id"]
