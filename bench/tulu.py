@@ -40,7 +40,7 @@ SETS = {
 }
 FIT = {"k_max": 3, "restarts": 3, "folds": 3}
 JUDGE_FIT = {"k": 2, "restarts": 3, "folds": 3}
-PPO = {"preset": "small", "updates": 12, "episodes": 96, "samples": 2, "prompt_tokens": 48, "response_tokens": 40,
+PPO = {"preset": "small", "updates": 12, "episodes": 96, "samples_per_prompt": 2, "prompt_tokens": 48, "response_tokens": 40,
        "frozen_blocks": 4, "learning_rate": 5e-4, "beta": 0.05, "adaptive_beta": False, "score_clip": 3, "end_penalty": 0}
 PROMPT_CHARACTERS = 140
 TRAINING_PROMPTS, HELD_OUT_PROMPTS, SAMPLES = 96, 100, 2
@@ -303,11 +303,12 @@ def run_cell(service, preferences, judges, ratio, options, prompts, ppo):
         folder, series, seconds = train(service, name, objective, items, options.seed, ppo)
         say(f"{name}: {objective} trained in {seconds:.0f} s")
         found = evaluate(service, preferences, judges, f"{name}-{objective}", folder, prompts[1], options.seed, ppo)
-        ordinals = {f"g{g['ordinal']}": g["id"] for g in service.items(f"/v1/projects/{name}/groups")}
+        ordinals = {f"g{g['ordinal']}": g["id"] for g in service.get(f"/v1/projects/{name}/groups")["items"]}
         for kind in ("scores", "winrate"):
             found[kind] = by_taste([(ordinals[key.split("/")[1]], value) for key, value in series[-1]["figures"].items()
                                     if key.startswith(kind + "/g") and key.split("/")[1] in ordinals], tastes, preferences)
-        row[objective] = {**found, "seconds": seconds}
+        course = [[m["figures"][key] for key in ("objective/kl", "objective/scores", "response/length")] for m in series]
+        row[objective] = {**found, "course": course, "seconds": seconds}
         say(f"{name}: {objective} {json.dumps({k: found[k] for k in ('judge', 'rule', 'kl')})}")
     row["seconds"] = time.monotonic() - begin
     return row
