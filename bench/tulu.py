@@ -40,10 +40,11 @@ SETS = {
 }
 FIT = {"k_max": 3, "restarts": 3, "folds": 3}
 JUDGE_FIT = {"k": 2, "restarts": 3, "folds": 3}
-PPO = {"preset": "small", "updates": 12, "episodes": 96, "samples_per_prompt": 2, "prompt_tokens": 48, "response_tokens": 40,
-       "frozen_blocks": 4, "learning_rate": 5e-4, "beta": 0.05, "adaptive_beta": False, "score_clip": 3, "end_penalty": 0}
+PPO = {"preset": "small", "updates": 12, "episodes": 64, "samples_per_prompt": 2, "prompt_tokens": 48,
+       "response_tokens": 32, "frozen_blocks": 4, "epochs": 2, "minibatches": 2, "learning_rate": 1e-3, "beta": 0.05,
+       "adaptive_beta": False, "score_clip": 3, "end_penalty": 0}
 PROMPT_CHARACTERS = 140
-TRAINING_PROMPTS, HELD_OUT_PROMPTS, SAMPLES = 96, 100, 2
+TRAINING_PROMPTS, HELD_OUT_PROMPTS, SAMPLES = 64, 100, 2
 
 
 # ---- the service ----
@@ -54,10 +55,11 @@ class Service:
     def __init__(self, model):
         self.folder = pathlib.Path(tempfile.mkdtemp(prefix="egalign-tulu-", dir="/var/tmp"))
         os.chmod(self.folder, 0o755)
-        self.data = self.folder / "data"
+        self.data, self.trained = self.folder / "data", self.folder / "trained"
+        self.trained.mkdir()
         self.process = subprocess.Popen(
             [EGALIGN, "serve", "--data-dir", self.data, "--port", "0", "--workers", "1", "--job-threads", "1",
-             "--policy-folders", model, "--log-level", "warning"])
+             "--policy-folders", f"{model}:{self.trained}", "--log-level", "error"])
         try:
             url, self.token = self.data / "url", ""
             self.url = self.wait(lambda: url.exists() and url.read_text().strip().rstrip("/"), "egalign serve")
@@ -273,7 +275,7 @@ def responses_of(service, project, policy, prompts):
 
 def evaluate(service, preferences, judges, name, folder, prompts, seed, ppo):
     project, tastes = judges
-    register(service, project, name, folder, parent="base")
+    register(service, project, name, shutil.copytree(folder, service.trained / name), parent="base")
     job = service.post(f"/v1/projects/{project}/jobs", {"kind": "evaluate", "options": {
         "policy": name, "against": "base", "prompts": prompts, "samples": SAMPLES, "seed": seed, "replicates": 0,
         "max_tokens": ppo["response_tokens"]}})
