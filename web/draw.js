@@ -110,6 +110,7 @@ function pairCard(doc, [a, b]) {
 
 function winRateSection(doc, again) {
   const policies = doc.policies;
+  if (policies.length < 2 && doc.evaluations?.length) return null;
   if (policies.length < 2) {
     return node("section", { class: "section" }, node("h2", {}, "Win rates"),
       node("p", { class: "soft" }, "Responses must name their policy, and two policies must meet, for there to be win rates."));
@@ -127,6 +128,43 @@ function winRateSection(doc, again) {
     doc.policies_left_out > 0 ? node("p", { class: "soft" }, `${count(doc.policies_left_out, "policy", "policies")} with fewer judgements left out.`) : null,
     chooser,
     node("div", { class: "pairs" }, ...pairsOf(policies).map((pair) => pairCard(doc, pair))));
+}
+
+const objectives = { single: "trained on one reward for all", maxmin: "trained for the worst-off group" };
+
+/** "71 %, 64 %": one figure of each group of an evaluation, in the order of the rows; null when there is none. */
+function each(evaluation, figure) {
+  const told = evaluation.groups.map(figure);
+  return told.every((share) => share === null || share === undefined) ? null : told.map(percent).join(", ");
+}
+
+/** A policy against another as the groups' judges see it, and what must be known to believe it. */
+function policyCard(doc, evaluation) {
+  const rows = evaluation.groups.flatMap((told) => {
+    const group = doc.groups.find((known) => known.id === told.group);
+    return group ? [row(label(group), colour(group), told)] : [];
+  });
+  const notes = [
+    ["by the reward of training", each(evaluation, (told) => told.training_rate)],
+    ["one reward for all, as far from the start", each(evaluation, (told) => told.single_at_equal_kl)],
+    ["least", percent(evaluation.least)],
+    ["mean over people", percent(evaluation.mean)],
+    ["KL to the start", evaluation.kl === null ? null : `${evaluation.kl.toFixed(2)} nats`]];
+  return rows.length ? node("article", { class: "card" },
+    rates(`${evaluation.policy} wins against ${evaluation.against}`, rows),
+    node("p", { class: "soft" }, [objectives[evaluation.objective] ?? evaluation.objective,
+      evaluation.by === "judge" ? "judged by people held out of the training" : "judged by its own reward: nobody was held out"]
+      .filter(Boolean).join(", ")),
+    node("dl", { class: "notes" }, ...notes.filter(([, value]) => value !== null).map(([name, value]) =>
+      node("div", {}, node("dt", {}, name), node("dd", {}, value))))) : null;
+}
+
+function policySection(doc) {
+  if (!doc.evaluations?.length) return null;
+  return node("section", { class: "section" },
+    node("h2", {}, "Trained policies, by group"),
+    node("p", { class: "soft" }, "How often each group prefers a policy's answers to those of the policy beside it, on the same prompts. The band is the 95 % interval, n the pairs of answers."),
+    node("div", { class: "pairs" }, ...doc.evaluations.map((evaluation) => policyCard(doc, evaluation))));
 }
 
 const fitStates = {
@@ -166,10 +204,11 @@ export function draw(place, doc) {
     draw(place, doc);
     document.getElementById("policy")?.focus();
   };
-  place.replaceChildren(
+  place.replaceChildren(...[
     node("section", { class: "head" }, node("h1", {}, headline(doc)), node("p", { class: "lead" }, verdict(doc)),
       node("p", { class: "note" }, basis(doc)), asOf(doc)),
     node("section", { class: "section" }, node("h2", {}, doc.k > 1 ? "The groups" : "The group"),
       node("div", { class: "groups" }, ...doc.groups.map(card))),
-    winRateSection(doc, again));
+    policySection(doc),
+    winRateSection(doc, again)].filter((section) => section !== null));
 }

@@ -1,0 +1,87 @@
+"""The examples, run with curl and jq against a daemon at the smallest sizes, and the page that shows what they made."""
+import os
+import shutil
+import subprocess
+
+import pytest
+from browser import Page
+from conftest import EGALIGN, ROOT
+
+SIZES = {"REVIEWS": 2500, "EPOCHS": 2, "PROMPTS": 60, "HELD_OUT": 30, "SAMPLES": 4, "MAJORITY": 24, "MINORITY": 12,
+         "COMPARISONS": 40, "UPDATES": 3, "EPISODES": 64, "GROUPS_AT_MOST": 2, "EGALIGN_POLL": 0.2}
+SCRIPTS = sorted(path.name for path in (ROOT / "examples").glob("*.sh") if path.name != "service.sh")
+
+pytestmark = pytest.mark.skipif(not shutil.which("jq") or not shutil.which("curl"), reason="curl and jq are not installed")
+
+
+def run(service, *command):
+    header = service.data.parent / "header"
+    header.write_text(f"Authorization: Bearer {service.token}\n")
+    known = {"EGALIGN_URL": service.url, "EGALIGN_HEADER": str(header), "EGALIGN_PROJECT": "story"}
+    return subprocess.run([str(part) for part in command], capture_output=True, text=True, timeout=600, cwd=ROOT,
+                          env={**os.environ, **known, **{name: str(value) for name, value in SIZES.items()}})
+
+
+def tell(service):
+    texts = service.data / "models" / "texts"
+    texts.mkdir(parents=True, exist_ok=True)
+    done = run(service, ROOT / "examples" / "story.sh", EGALIGN, texts)
+    assert done.returncode == 0, done.stderr
+    return done
+
+
+@pytest.fixture(scope="module")
+def story(service):
+    return tell(service)
+
+
+def win_rates(service):
+    return service.call("GET", "/v1/projects/story/win-rates")
+
+
+def percent(share):
+    return int(share * 100 + 0.5)
+
+
+def test_the_table_tells_what_the_service_tells(service, story):
+    document = win_rates(service)
+    lines = story.stdout.splitlines()
+    assert document["k"] == 2 and [e["policy"] for e in document["evaluations"]] == [line.split()[0] for line in lines[1:]]
+    assert {e["policy"] for e in document["evaluations"]} == {"single", "maxmin"}
+    for evaluation, line in zip(document["evaluations"], lines[1:]):
+        assert evaluation["against"] == "writer" and evaluation["by"] == "judge" and evaluation["kl"] > 0
+        for group in evaluation["groups"]:
+            assert group["n"] == 30 * 4
+            assert f"{percent(group['rate'])} % ({percent(group['low'])}-{percent(group['high'])})" in line
+
+
+def test_what_was_done_is_not_done_again(service, story):
+    jobs = {job["id"] for job in service.call("GET", "/v1/projects/story/jobs?limit=1000")["items"]}
+    again = tell(service)
+    assert again.stdout == story.stdout
+    assert {job["id"] for job in service.call("GET", "/v1/projects/story/jobs?limit=1000")["items"]} == jobs
+
+
+def test_the_page_shows_how_policies_fare(browser, service, story):
+    token = service.call("POST", "/v1/tokens", {"role": "viewer", "project": "story", "name": "page"})["token"]
+    page = Page(browser, f"{service.url}/#project=story&token={token}")
+    page.wait("!document.getElementById('report').hidden")
+    text = page.text()
+    for evaluation in win_rates(service)["evaluations"]:
+        assert f"{evaluation['policy']} wins against writer" in text
+        assert f"{evaluation['kl']:.2f} nats" in text
+        for group in evaluation["groups"]:
+            assert f"{percent(group['rate'])} %" in text
+    assert "judged by people held out of the training" in text
+    assert page.complaints() == []
+
+
+@pytest.mark.parametrize("script", SCRIPTS)
+def test_each_script_tells_its_usage(service, script):
+    done = run(service, ROOT / "examples" / script, "--help")
+    assert done.returncode == 0 and "usage: " + script in done.stdout and "#" not in done.stdout, done.stderr
+
+
+def test_a_failure_is_told(service):
+    done = run(service, ROOT / "examples" / "5-align.sh", "no-such-objective")
+    assert done.returncode != 0 and "objective" in done.stderr
