@@ -27,7 +27,7 @@ enum {
     COMPARISONS = 50,
     UPDATES = 40,
     SNAPSHOT_EVERY = 4,
-    RIDGE = 3 /* what cross-validation takes, on the grid of a fit */
+    RIDGE = 3 /* cross-validation takes 1, the least of its grid: less faith in rare n-grams */
 };
 
 static const struct {
