@@ -8,7 +8,7 @@ from browser import Page
 from conftest import EGALIGN, ROOT
 
 SIZES = {"REVIEWS": 2500, "EPOCHS": 2, "PROMPTS": 60, "HELD_OUT": 30, "SAMPLES": 4, "MAJORITY": 24, "MINORITY": 12,
-         "COMPARISONS": 40, "UPDATES": 3, "EPISODES": 64, "GROUPS_AT_MOST": 2, "EGALIGN_POLL": 0.2}
+         "COMPARISONS": 40, "UPDATES": 3, "EPISODES": 64, "K": 2, "EGALIGN_POLL": 0.2}
 SCRIPTS = sorted(path.name for path in (ROOT / "examples").glob("*.sh") if path.name != "service.sh")
 
 pytestmark = pytest.mark.skipif(not shutil.which("jq") or not shutil.which("curl"), reason="curl and jq are not installed")
