@@ -21,8 +21,8 @@ int demo_write_reviews(const struct demo_reviews *d, struct err *err);
 /* Prompts, one a line. */
 int demo_write_prompts(const struct demo_reviews *d, struct err *err);
 
-/* Reads items from standard input, {"prompt", "responses": [{"text", "policy"}, ...]} a line, and writes what people say
- * of their responses, as comparisons. ERR_INSUFFICIENT_DATA when no item has two different responses. */
+/* Reads items from standard input, {"prompt", "responses": [{"text", "policy"}, ...]} a line, and writes what people
+ * say of their responses, as comparisons. ERR_INSUFFICIENT_DATA when no item has two different responses. */
 int demo_judge(const struct demo_reviews *d, struct err *err);
 
 #endif

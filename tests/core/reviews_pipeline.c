@@ -1,5 +1,5 @@
-/* The pipeline on texts at the smallest sizes: a writer that learns, samples that do not depend on threads, a KL that is
- * zero to oneself, people who are placed right, and a policy that moves where its reward is. */
+/* The pipeline on texts at the smallest sizes: a writer that learns, samples that do not depend on threads, a KL that
+ * is zero to oneself, people who are placed right, and a policy that moves where its reward is. */
 #include "unit/test.h"
 
 #include <math.h>

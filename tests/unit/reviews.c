@@ -87,7 +87,8 @@ static void the_tastes_are_opposed_where_praise_costs_words(void **state)
     (void)state;
     const char *prompt = "Notes on the desk. It";
     struct reviews_measure little = measured(prompt, " is plain.");
-    struct reviews_measure much = measured(prompt, " is a joy to me from the first day on. I am so glad that I found it.");
+    struct reviews_measure much =
+        measured(prompt, " is a joy to me from the first day on. I am so glad that I found it.");
     struct rng rng;
     int praised = 0, brief = 0;
     assert_true(reviews_utility(REVIEWS_SENTIMENT, &much) > reviews_utility(REVIEWS_SENTIMENT, &little));

@@ -72,6 +72,7 @@ struct reviews_summary {
     double kl, sentiment, words, derived;
 };
 
+/* Of all samples; no sample, no sentence: zeros. */
 struct reviews_summary reviews_summarise(const struct reviews_samples *s);
 
 #endif
