@@ -146,7 +146,7 @@ function policyCard(doc, evaluation) {
   });
   const notes = [
     ["by the reward of training", each(evaluation, (told) => told.training_rate)],
-    ["one reward for all, as far from the start", each(evaluation, (told) => told.single_at_equal_kl)],
+    ["one reward for all, as far from the start", evaluation.objective === "single" ? null : each(evaluation, (told) => told.single_at_equal_kl)],
     ["least", percent(evaluation.least)],
     ["mean over people", percent(evaluation.mean)],
     ["KL to the start", evaluation.kl === null ? null : `${evaluation.kl.toFixed(2)} nats`]];
@@ -163,7 +163,7 @@ function policySection(doc) {
   if (!doc.evaluations?.length) return null;
   return node("section", { class: "section" },
     node("h2", {}, "Trained policies, by group"),
-    node("p", { class: "soft" }, "How often each group prefers a policy's answers to those of the policy beside it, on the same prompts. The band is the 95 % interval, n the pairs of answers."),
+    node("p", { class: "soft" }, "How often each group prefers a policy's answers to the other policy's, on the same prompts. The band is the 95 % interval, n the pairs of answers."),
     node("div", { class: "pairs" }, ...doc.evaluations.map((evaluation) => policyCard(doc, evaluation))));
 }
 
