@@ -21,6 +21,7 @@ import pathlib
 import random
 import re
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -38,9 +39,9 @@ SETS = {
     "p1": ("rlphf_p1_style", "P1A_elementary", "P1B_expert", (10, 10), {1: (30, 30), 2: (30, 15), 6: (30, 5), 10: (30, 3)}),
     "p2": ("rlphf_p2_style", "P2A_concise", "P2B_informative", (12, 4), {1: (7, 7), 2: (14, 7), 6: (42, 7), 10: (40, 4)}),
 }
-FIT = {"k_max": 3, "restarts": 3, "folds": 3}
-JUDGE_FIT = {"k": 2, "restarts": 3, "folds": 3}
-PPO = {"preset": "small", "updates": 12, "episodes": 64, "samples_per_prompt": 2, "prompt_tokens": 48,
+FIT = {"k_max": 2, "restarts": 2, "folds": 3}
+JUDGE_FIT = {"k": 2, "restarts": 2, "folds": 3}
+PPO = {"preset": "small", "updates": 8, "episodes": 64, "samples_per_prompt": 2, "prompt_tokens": 48,
        "response_tokens": 32, "frozen_blocks": 4, "epochs": 2, "minibatches": 2, "learning_rate": 1e-3, "beta": 0.05,
        "adaptive_beta": False, "score_clip": 3, "end_penalty": 0}
 PROMPT_CHARACTERS = 140
@@ -375,6 +376,7 @@ def main():
     if options.table:
         print(table(lines_of(pathlib.Path(options.table))))
     elif options.model and options.out:
+        signal.signal(signal.SIGTERM, lambda *_: sys.exit("stopped"))  # the service goes with the script
         run(options)
     else:
         parser.error("--model and --out, or --table")
