@@ -299,14 +299,16 @@ def run_cell(service, preferences, judges, ratio, options, prompts, ppo):
     fit, _ = make_project(service, name, comparisons, options.seed, FIT, options.model)
     tastes, index = tastes_of_groups(service, name, preferences)
     say(f"{name}: {len(people)} annotators, {len(comparisons)} comparisons, {len(tastes)} groups, ARI {index:.2f}")
+    groups = service.get(f"/v1/projects/{name}/groups")["items"]
     items = [service.post(f"/v1/projects/{name}/items", {"prompt": p})["id"] for p in prompts[0]]
     row = {"set": preferences.name, "ratio": ratio, "seed": options.seed, "annotators": preferences.sizes[ratio],
-           "comparisons": len(comparisons), "groups": len(tastes), "ari": index, "note": options.base_note, "ppo": ppo}
+           "comparisons": len(comparisons), "groups": len(tastes), "ari": index, "note": options.base_note, "ppo": ppo,
+           "accuracy": by_taste([(g["id"], g["summary"]["accuracy"]) for g in groups], tastes, preferences)}
+    ordinals = {f"g{g['ordinal']}": g["id"] for g in groups}
     for objective in OBJECTIVES:
         folder, series, seconds = train(service, name, objective, items, options.seed, ppo)
         say(f"{name}: {objective} trained in {seconds:.0f} s")
         found = evaluate(service, preferences, judges, f"{name}-{objective}", folder, prompts[1], options.seed, ppo)
-        ordinals = {f"g{g['ordinal']}": g["id"] for g in service.get(f"/v1/projects/{name}/groups")["items"]}
         for kind in ("scores", "winrate"):
             found[kind] = by_taste([(ordinals[key.split("/")[1]], value) for key, value in series[-1]["figures"].items()
                                     if key.startswith(kind + "/g") and key.split("/")[1] in ordinals], tastes, preferences)
@@ -342,24 +344,39 @@ def run(options):
         service.stop()
 
 
-# ---- the table ----
+# ---- the tables ----
 
-def table(rows):
-    def rate(r):
-        return f"{100 * r['rate']:.0f} [{100 * r['low']:.0f} {100 * r['high']:.0f}]" if r and r["n"] else "-"
-    lines = ["| set | ratio | annotators | groups, ARI | policy | judge: majority | judge: minority | rule: majority | "
-             "training reward: majority / minority | KL | s |", "|---|---|---|---|---|---|---|---|---|---|---|"]
-    for row in sorted(rows, key=lambda r: (r["set"], r["ratio"], r["seed"])):
-        head = [row["set"], f"{row['ratio']}:1", "{} + {}".format(*row["annotators"]), f"{row['groups']}, {row['ari']:.2f}"]
+def rate(r):
+    return f"{100 * r['rate']:.0f} [{100 * r['low']:.0f} {100 * r['high']:.0f}]" if r and r["n"] else "-"
+
+
+def line(cells):
+    return "| " + " | ".join(cells) + " |"
+
+
+def table_of_fits(rows):
+    """Groups found, and how well rewards predict held-out comparisons."""
+    lines = [line(["set", "ratio", "annotators", "groups, ARI", "single reward: majority", "minority",
+                   "own group's reward: majority", "minority"]), "|---" * 8 + "|"]
+    for row in rows:
+        of = [row["accuracy"][taste] for taste in ("majority", "minority")]
+        lines.append(line([row["set"], f"{row['ratio']}:1", "{} + {}".format(*row["annotators"]),
+                           f"{row['groups']}, {row['ari']:.2f}", *(rate(a and a["single"]) for a in of),
+                           *(rate(a and a["group"]) for a in of)]))
+    return "\n".join(lines)
+
+
+def table_of_policies(rows):
+    lines = [line(["set", "ratio", "policy", "judge: majority", "judge: minority", "rule: majority",
+                   "training reward: majority / minority", "KL", "s"]), "|---" * 9 + "|"]
+    for row in rows:
         for objective in OBJECTIVES:
             o = row[objective]
-            rule = o["rule"]
-            scores = " / ".join("-" if v is None else f"{v:+.2f}" for v in o["scores"].values())
-            lines.append("| " + " | ".join(
-                [*head, objective, rate(o["judge"]["majority"]), rate(o["judge"]["minority"]),
-                 f"{100 * rule['majority']:.0f} [{100 * rule['low']:.0f} {100 * rule['high']:.0f}]", scores,
-                 f"{o['kl']['mean']:.1f}", f"{o['seconds']:.0f}"]) + " |")
-            head = [""] * len(head)
+            rule = {"n": 1, "rate": o["rule"]["majority"], **o["rule"]}
+            lines.append(line([row["set"], f"{row['ratio']}:1", objective, rate(o["judge"]["majority"]),
+                               rate(o["judge"]["minority"]), rate(rule),
+                               " / ".join("-" if v is None else f"{v:+.2f}" for v in o["scores"].values()),
+                               f"{o['kl']['mean']:.1f}", f"{o['seconds']:.0f}"]))
     return "\n".join(lines)
 
 
@@ -374,7 +391,8 @@ def main():
     parser.add_argument("--table", help="print this file of results")
     options = parser.parse_args()
     if options.table:
-        print(table(lines_of(pathlib.Path(options.table))))
+        rows = sorted(lines_of(pathlib.Path(options.table)), key=lambda r: (r["set"], r["ratio"], r["seed"]))
+        print(table_of_fits(rows), table_of_policies(rows), sep="\n\n")
     elif options.model and options.out:
         signal.signal(signal.SIGTERM, lambda *_: sys.exit("stopped"))  # the service goes with the script
         run(options)
