@@ -21,8 +21,11 @@ egalign=$1 folder=$2
 post /v1/projects <<<"{\"name\": \"$EGALIGN_PROJECT\", \"title\": \"Short reviews\"}" >/dev/null
 "$here/1-train-writer.sh" "$folder/reviews.jsonl"
 "$here/2-sample.sh" "$folder/prompts.txt"
-"$here/3-judge.sh" "$egalign" demo judge --majority "${MAJORITY:-240}" --minority "${MINORITY:-60}" \
-    --comparisons "${COMPARISONS:-50}"
+# Once: later there are responses of other policies too, and people would be shown those.
+if [ "$(api GET "$(in_project '/comparisons?limit=1')" | jq '.items | length')" = 0 ]; then
+    "$here/3-judge.sh" "$egalign" demo judge --majority "${MAJORITY:-240}" --minority "${MINORITY:-60}" \
+        --comparisons "${COMPARISONS:-50}"
+fi
 "$here/4-fit.sh"
 for objective in single maxmin; do
     "$here/5-align.sh" "$objective"
