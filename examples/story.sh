@@ -20,15 +20,18 @@ egalign=$1 folder=$2
 
 post /v1/projects <<<"{\"name\": \"$EGALIGN_PROJECT\", \"title\": \"Short reviews\"}" >/dev/null
 "$here/1-train-writer.sh" "$folder/reviews.jsonl"
-"$here/2-sample.sh" "$folder/prompts.txt"
 # Once: later there are responses of other policies too, and people would be shown those.
 if [ "$(api GET "$(in_project '/comparisons?limit=1')" | jq '.items | length')" = 0 ]; then
+    "$here/2-sample.sh" "$folder/prompts.txt"
     "$here/3-judge.sh" "$egalign" demo judge --majority "${MAJORITY:-240}" --minority "${MINORITY:-60}" \
         --comparisons "${COMPARISONS:-50}"
 fi
 "$here/4-fit.sh"
 for objective in single maxmin; do
     "$here/5-align.sh" "$objective"
-    "$here/6-evaluate.sh" "$objective" "$folder/held-out.txt"
+    if ! api GET "$(in_project /win-rates)" | jq -e --arg policy "$objective" 'any(.evaluations[]; .policy == $policy)' \
+        >/dev/null; then
+        "$here/6-evaluate.sh" "$objective" "$folder/held-out.txt"
+    fi
 done
 "$here/7-table.sh"

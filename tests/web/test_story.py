@@ -49,7 +49,7 @@ def test_the_table_tells_what_the_service_tells(service, story):
     assert document["k"] == 2 and [e["policy"] for e in document["evaluations"]] == [line.split()[0] for line in lines[1:]]
     assert {e["policy"] for e in document["evaluations"]} == {"single", "maxmin"}
     for evaluation, line in zip(document["evaluations"], lines[1:]):
-        assert evaluation["against"] == "writer" and evaluation["by"] == "judge" and evaluation["kl"] > 0
+        assert evaluation["against"] == "writer" and evaluation["kl"] > 0
         for group in evaluation["groups"]:
             assert group["n"] == 30 * 4
             assert f"{percent(group['rate'])} % ({percent(group['low'])}-{percent(group['high'])})" in line
@@ -67,12 +67,12 @@ def test_the_page_shows_how_policies_fare(browser, service, story):
     page = Page(browser, f"{service.url}/#project=story&token={token}")
     page.wait("!document.getElementById('report').hidden")
     text = page.text()
+    judges = {"judge": "judged by people held out of the training", "training": "judged by its own reward"}
     for evaluation in win_rates(service)["evaluations"]:
-        assert f"{evaluation['policy']} wins against writer" in text
+        assert f"{evaluation['policy']} wins against writer" in text and judges[evaluation["by"]] in text
         assert f"{evaluation['kl']:.2f} nats" in text
         for group in evaluation["groups"]:
             assert f"{percent(group['rate'])} %" in text
-    assert "judged by people held out of the training" in text
     assert page.complaints() == []
 
 

@@ -26,7 +26,7 @@ enum {
     PAIRS = 4,      /* to each held-out prompt: 768 pairs in all */
     COMPARISONS = 50,
     UPDATES = 40,
-    SNAPSHOT_EVERY = 4,
+    SNAPSHOT_EVERY = 1,
     RIDGE = 3 /* cross-validation takes 1, the least of its grid: less faith in rare n-grams */
 };
 
