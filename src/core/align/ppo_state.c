@@ -2,9 +2,7 @@
  * struct ppo_state is plain data and is stored byte for byte, so that no number is rounded on the way. The reference is
  * not stored: it is given again, and its digest is part of the course. */
 #include <inttypes.h>
-#include <jansson.h>
 #include <math.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "core/align/ppo_parts.h"
@@ -86,75 +84,65 @@ static bool read_state(const char *text, struct ppo_state *ret)
     return true;
 }
 
-static int save_trainer(const struct ppo *p, const char *folder, struct err *err)
+static json_t *describe(const void *trainer)
 {
+    const struct ppo *p = trainer;
     char state[2 * sizeof p->state + 1];
     write_state(&p->state, state);
-    json_t *root = json_pack("{s:I,s:I,s:f,s:I,s:s,s:s}", "update", (json_int_t)p->state.updates, "episode",
-                             (json_int_t)p->state.episodes, "beta", p->state.beta, "adam_step",
-                             (json_int_t)p->adam->step, "state", state, "course", p->course);
-    char *text = root ? json_dumps(root, JSON_INDENT(2)) : NULL;
-    int result = text ? snapshot_save_trainer(folder, text, err) : err_memory(err);
-    free(text);
-    json_decref(root);
-    return result;
+    return json_pack("{s:I,s:I,s:f,s:s}", "update", (json_int_t)p->state.updates, "episode",
+                     (json_int_t)p->state.episodes, "beta", p->state.beta, "state", state);
+}
+
+static bool is_usable(const struct ppo *p, const struct ppo_state *s)
+{
+    return s->updates >= 0 && s->updates <= p->options.updates && s->pass >= 0 && s->next >= 0 &&
+           s->next <= p->inputs.prompt_count && isfinite(s->beta) && s->beta >= 0;
+}
+
+static bool take(void *trainer, const json_t *saved)
+{
+    struct ppo *p = trainer;
+    struct ppo_state state;
+    const char *text = json_string_value(json_object_get(saved, "state"));
+    if (!text || !read_state(text, &state) || !is_usable(p, &state))
+        return false;
+    p->state = state;
+    ppo_order_prompts(p);
+    return true;
+}
+
+static int save_weights(void *trainer, const char *folder, struct err *err)
+{
+    const struct ppo *p = trainer;
+    return checkpoint_save(p->model, folder, NULL, DTYPE_F32, err);
+}
+
+static int load_weights(void *trainer, const char *folder, struct err *err)
+{
+    struct ppo *p = trainer;
+    return snapshot_load_weights(p->model, folder, err);
+}
+
+static struct snapshot_trainer snapshot_of(struct ppo *p)
+{
+    return (struct snapshot_trainer){.trainer = p,
+                                     .step = p->state.updates,
+                                     .course = p->course,
+                                     .adam = p->adam,
+                                     .save_weights = save_weights,
+                                     .load_weights = load_weights,
+                                     .describe = describe,
+                                     .take = take};
 }
 
 int ppo_save(struct ppo *p, const char *out, struct err *err)
 {
-    char unfinished[PATH_MAX];
-    bool there;
-    if (snapshot_begin(out, p->state.updates, unfinished, &there, err) < 0)
-        return -1;
-    if (there) /* resumed and not advanced */
-        return 0;
-    if (checkpoint_save(p->model, unfinished, NULL, DTYPE_F32, err) < 0 ||
-        snapshot_save_moments(p->adam, unfinished, err) < 0 || save_trainer(p, unfinished, err) < 0)
-        return -1;
-    return snapshot_commit(out, p->state.updates, err);
-}
-
-static bool is_usable(const struct ppo *p, const struct ppo_state *s, json_int_t adam_step)
-{
-    return adam_step >= 0 && s->updates >= 0 && s->updates <= p->options.updates && s->pass >= 0 && s->next >= 0 &&
-           s->next <= p->inputs.prompt_count && isfinite(s->beta) && s->beta >= 0;
-}
-
-static int load_trainer(struct ppo *p, const char *folder, struct err *err)
-{
-    char path[PATH_MAX];
-    json_error_t where;
-    json_int_t adam_step;
-    const char *course, *text;
-    struct ppo_state state;
-    int result = 0;
-    if (snapshot_path(path, folder, "trainer.json", err) < 0)
-        return -1;
-    json_t *root = json_load_file(path, JSON_REJECT_DUPLICATES, &where);
-    if (json_unpack(root, "{s:I,s:s,s:s}", "adam_step", &adam_step, "state", &text, "course", &course) < 0)
-        result = err_set(err, ERR_BAD_FILE, "%s is not usable", path);
-    else if (strcmp(course, p->course) != 0)
-        result = err_set(err, ERR_CONFLICT, "%s is of other prompts, weights or options; train into another folder, or "
-                         "remove it", folder);
-    else if (!read_state(text, &state) || !is_usable(p, &state, adam_step))
-        result = err_set(err, ERR_BAD_FILE, "%s is not usable", path);
-    if (result == 0) {
-        p->state = state;
-        p->adam->step = adam_step;
-        ppo_order_prompts(p);
-    }
-    json_decref(root);
-    return result;
+    struct snapshot_trainer t = snapshot_of(p);
+    return snapshot_save(&t, out, err);
 }
 
 int ppo_resume(struct ppo *p, const char *out, struct err *err)
 {
-    char path[PATH_MAX];
-    int found = snapshot_newest(out, path, err);
-    if (found <= 0)
-        return found;
-    if (load_trainer(p, path, err) < 0 || snapshot_load_weights(p->model, path, err) < 0 ||
-        snapshot_load_moments(p->adam, path, err) < 0)
-        return -1;
-    return 1;
+    struct snapshot_trainer t = snapshot_of(p);
+    return snapshot_resume(&t, out, err);
 }

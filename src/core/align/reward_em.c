@@ -301,11 +301,14 @@ static void digest(const struct reward_em *e, char text[SHA256_HEX_SIZE])
     sha256_hex(bytes, text);
 }
 
-static int save_models(const struct reward_em *e, const char *folder, struct err *err)
+static int save_models(void *trainer, const char *folder, struct err *err)
 {
+    const struct reward_em *e = trainer;
     struct safetensor tensors[REWARD_HEADS_MAX + 2];
     char path[PATH_MAX], names[REWARD_HEADS_MAX + 1][16];
     size_t K = (size_t)e->options.groups, n = e->model[0]->layout.count;
+    if (mkdir(folder, 0777) < 0)
+        return err_errno(err, "cannot make %s", folder);
     if (snapshot_path(path, folder, "models.safetensors", err) < 0)
         return -1;
     for (size_t u = 0; u <= K; u++) {
@@ -317,40 +320,9 @@ static int save_models(const struct reward_em *e, const char *folder, struct err
     return safetensors_write(path, tensors, (int)K + 1, DTYPE_F32, err);
 }
 
-/* The responsibilities as text that is read back exactly. */
-static char *state_text(const struct reward_em *e)
+static int load_models(void *trainer, const char *folder, struct err *err)
 {
-    char course[SHA256_HEX_SIZE];
-    json_t *q = json_array();
-    for (int i = 0; q && i < e->in.annotators * e->options.groups; i++)
-        json_array_append_new(q, json_real(e->q[i]));
-    digest(e, course);
-    json_t *root = json_pack("{s:i,s:s,s:o}", "iterations", e->iterations, "course", course, "posteriors", q);
-    char *text = root ? json_dumps(root, JSON_REAL_PRECISION(17)) : NULL;
-    json_decref(root);
-    return text;
-}
-
-int reward_em_save(struct reward_em *e, const char *out, struct err *err)
-{
-    char unfinished[PATH_MAX];
-    bool there;
-    if (snapshot_begin(out, e->iterations, unfinished, &there, err) < 0)
-        return -1;
-    if (there)
-        return 0;
-    if (mkdir(unfinished, 0777) < 0)
-        return err_errno(err, "cannot make %s", unfinished);
-    char *text = state_text(e);
-    int result = text ? save_models(e, unfinished, err) : err_memory(err);
-    if (result == 0)
-        result = snapshot_save_trainer(unfinished, text, err);
-    free(text);
-    return result < 0 ? -1 : snapshot_commit(out, e->iterations, err);
-}
-
-static int load_models(struct reward_em *e, const char *folder, struct err *err)
-{
+    struct reward_em *e = trainer;
     char path[PATH_MAX], name[24];
     if (snapshot_path(path, folder, "models.safetensors", err) < 0)
         return -1;
@@ -368,42 +340,55 @@ static int load_models(struct reward_em *e, const char *folder, struct err *err)
     return result;
 }
 
-static int load_state(struct reward_em *e, const char *folder, struct err *err)
+/* The responsibilities, as numbers that are read back exactly. */
+static json_t *describe(const void *trainer)
 {
-    char path[PATH_MAX], course[SHA256_HEX_SIZE];
-    json_error_t where;
-    json_t *q;
-    const char *saved;
-    int iterations, result = 0;
+    const struct reward_em *e = trainer;
+    json_t *q = json_array();
+    for (int i = 0; q && i < e->in.annotators * e->options.groups; i++)
+        json_array_append_new(q, json_real(e->q[i]));
+    return json_pack("{s:i,s:o}", "iterations", e->iterations, "posteriors", q);
+}
+
+static bool take(void *trainer, const json_t *saved)
+{
+    struct reward_em *e = trainer;
+    const json_t *q = json_object_get(saved, "posteriors"), *iterations = json_object_get(saved, "iterations");
     size_t numbers = (size_t)e->in.annotators * (size_t)e->options.groups;
-    if (snapshot_path(path, folder, "trainer.json", err) < 0)
-        return -1;
-    json_t *root = json_load_file(path, JSON_REJECT_DUPLICATES, &where);
-    digest(e, course);
-    if (json_unpack(root, "{s:i,s:s,s:o}", "iterations", &iterations, "course", &saved, "posteriors", &q) < 0 ||
-        iterations < 0)
-        result = err_set(err, ERR_BAD_FILE, "%s is not usable", path);
-    else if (strcmp(course, saved) != 0)
-        result = err_set(err, ERR_CONFLICT, "%s is of other data or options; train into another folder, or remove it",
-                         folder);
-    else if (json_array_size(q) != numbers)
-        result = err_set(err, ERR_BAD_FILE, "%s is not usable", path);
-    for (size_t i = 0; i < numbers && result == 0; i++)
+    if (!json_is_integer(iterations) || json_integer_value(iterations) < 0 || json_array_size(q) != numbers)
+        return false;
+    for (size_t i = 0; i < numbers; i++)
         e->q[i] = json_number_value(json_array_get(q, i));
-    if (result == 0)
-        e->iterations = iterations;
-    json_decref(root);
-    return result;
+    e->iterations = (int)json_integer_value(iterations);
+    return true;
+}
+
+static struct snapshot_trainer snapshot_of(struct reward_em *e, char course[SHA256_HEX_SIZE])
+{
+    digest(e, course);
+    return (struct snapshot_trainer){.trainer = e,
+                                     .step = e->iterations,
+                                     .course = course,
+                                     .save_weights = save_models,
+                                     .load_weights = load_models,
+                                     .describe = describe,
+                                     .take = take};
+}
+
+int reward_em_save(struct reward_em *e, const char *out, struct err *err)
+{
+    char course[SHA256_HEX_SIZE];
+    struct snapshot_trainer t = snapshot_of(e, course);
+    return snapshot_save(&t, out, err);
 }
 
 int reward_em_resume(struct reward_em *e, const char *out, struct err *err)
 {
-    char path[PATH_MAX];
-    int found = snapshot_newest(out, path, err);
+    char course[SHA256_HEX_SIZE];
+    struct snapshot_trainer t = snapshot_of(e, course);
+    int found = snapshot_resume(&t, out, err);
     if (found <= 0)
         return found;
-    if (load_state(e, path, err) < 0 || load_models(e, path, err) < 0)
-        return -1;
     for (int u = 0; u <= e->options.groups; u++)
         if (maximise(e, u, true, err) < 0)
             return -1;

@@ -74,7 +74,7 @@ void reward_shuffle(struct reward_trainer *t)
     for (int i = 0; i < t->data->pair_count; i++)
         if (!t->data->pairs[i].held_out && weight_of(t->data, i) > 0)
             t->order[n++] = (uint32_t)i;
-    rng_init(&rng, t->options.seed, UINT64_C(2) << 32 | (uint32_t)t->epoch);
+    rng_init(&rng, t->options.seed, UINT64_C(2) << 32 | (uint32_t)t->place.epoch);
     rng_shuffle(&rng, t->order, n);
 }
 
@@ -104,9 +104,9 @@ static int64_t steps_of_epoch(struct reward_trainer *t)
 static int64_t count_steps(struct reward_trainer *t)
 {
     double steps = 0;
-    for (t->epoch = 0; t->epoch < ceil(t->options.epochs); t->epoch++)
-        steps += (double)steps_of_epoch(t) * fmin(1, t->options.epochs - t->epoch);
-    t->epoch = 0;
+    for (t->place.epoch = 0; t->place.epoch < ceil(t->options.epochs); t->place.epoch++)
+        steps += (double)steps_of_epoch(t) * fmin(1, t->options.epochs - t->place.epoch);
+    t->place.epoch = 0;
     return steps < 1 ? 1 : (int64_t)round(steps);
 }
 
@@ -215,7 +215,7 @@ int64_t reward_trainer_steps(const struct reward_trainer *t)
 
 int64_t reward_trainer_done(const struct reward_trainer *t)
 {
-    return t->done;
+    return t->place.done;
 }
 
 static void add_sequence(struct reward_trainer *t, int sequence)
@@ -242,14 +242,14 @@ static bool add_pair(struct reward_trainer *t, int pair)
 /* The pairs of the next step, and where the one after it begins. A batch ends with its epoch. */
 static void fill_batch(struct reward_trainer *t)
 {
-    if (t->next == t->trained) {
-        t->epoch++;
-        t->next = 0;
+    if (t->place.next == t->trained) {
+        t->place.epoch++;
+        t->place.next = 0;
         reward_shuffle(t);
     }
     t->count = 0;
-    while (t->next < t->trained && add_pair(t, (int)t->order[t->next]))
-        t->next++;
+    while (t->place.next < t->trained && add_pair(t, (int)t->order[t->place.next]))
+        t->place.next++;
 }
 
 /* Rises to the highest, then falls to 0. */
@@ -301,10 +301,10 @@ static void judge_batch(struct reward_trainer *t, struct reward_step *ret)
 
 int reward_trainer_advance(struct reward_trainer *t, struct reward_step *ret, struct err *err)
 {
-    double rate = rate_at(t, t->done);
+    double rate = rate_at(t, t->place.done);
     fill_batch(t);
     *ret = (struct reward_step){
-        .step = t->done + 1, .rate = rate, .tokens = t->starts[t->count], .pairs = t->count / 2};
+        .step = t->place.done + 1, .rate = rate, .tokens = t->starts[t->count], .pairs = t->count / 2};
     lm_zero_gradients(t->run);
     if (forward(t, err) < 0)
         return -1;
@@ -313,7 +313,7 @@ int reward_trainer_advance(struct reward_trainer *t, struct reward_step *ret, st
     lm_backward(t->run);
     if (adamw_step(t->adam, (float)rate, &ret->norm, err) < 0)
         return -1;
-    t->done++;
+    t->place.done++;
     return 0;
 }
 

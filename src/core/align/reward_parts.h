@@ -3,7 +3,7 @@
 #define EGALIGN_CORE_ALIGN_REWARD_PARTS_H
 
 #include "core/align/reward_model.h"
-#include "core/lm/adamw.h"
+#include "core/align/snapshot.h"
 
 struct reward_trainer {
     struct lm_model *model;
@@ -13,9 +13,8 @@ struct reward_trainer {
     struct adamw *adam;
     uint32_t *order; /* [trained] pairs in the order of the epoch */
     size_t trained;  /* pairs with judgements that are not held out */
-    size_t next;     /* position in the order */
-    int epoch;
-    int64_t steps, done;
+    struct snapshot_place place;
+    int64_t steps;
 
     /* The batch: sequences 2 i and 2 i + 1 are those of pair i. */
     int *starts;     /* [batch_tokens + 1] */

@@ -1,9 +1,6 @@
 /* The state of reward training on disk: a snapshot with the model, the optimiser's moments and trainer.json. */
 #include <inttypes.h>
-#include <jansson.h>
 #include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 
 #include "core/align/reward_parts.h"
 #include "core/align/snapshot.h"
@@ -27,71 +24,56 @@ static void digest(const struct reward_trainer *t, char text[SHA256_HEX_SIZE])
     sha256_hex(bytes, text);
 }
 
-static int save_trainer(const struct reward_trainer *t, const char *folder, struct err *err)
+static int save_weights(void *trainer, const char *folder, struct err *err)
 {
-    char course[SHA256_HEX_SIZE];
+    const struct reward_trainer *t = trainer;
+    return checkpoint_save(t->model, folder, NULL, DTYPE_F32, err);
+}
+
+static int load_weights(void *trainer, const char *folder, struct err *err)
+{
+    struct reward_trainer *t = trainer;
+    return snapshot_load_weights(t->model, folder, err);
+}
+
+static json_t *describe(const void *trainer)
+{
+    const struct reward_trainer *t = trainer;
+    return snapshot_put_place(&t->place);
+}
+
+static bool take(void *trainer, const json_t *saved)
+{
+    struct reward_trainer *t = trainer;
+    if (!snapshot_get_place(saved, t->trained, &t->place))
+        return false;
+    reward_shuffle(t);
+    return true;
+}
+
+static struct snapshot_trainer snapshot_of(struct reward_trainer *t, char course[SHA256_HEX_SIZE])
+{
     digest(t, course);
-    json_t *root =
-        json_pack("{s:I,s:I,s:i,s:I,s:s}", "step", (json_int_t)t->done, "adam_step", (json_int_t)t->adam->step, "epoch",
-                  t->epoch, "next", (json_int_t)t->next, "course", course);
-    char *text = root ? json_dumps(root, JSON_INDENT(2)) : NULL;
-    int result = text ? snapshot_save_trainer(folder, text, err) : err_memory(err);
-    free(text);
-    json_decref(root);
-    return result;
+    return (struct snapshot_trainer){.trainer = t,
+                                     .step = t->place.done,
+                                     .course = course,
+                                     .adam = t->adam,
+                                     .save_weights = save_weights,
+                                     .load_weights = load_weights,
+                                     .describe = describe,
+                                     .take = take};
 }
 
 int reward_trainer_save(struct reward_trainer *t, const char *out, struct err *err)
 {
-    char unfinished[PATH_MAX];
-    bool there;
-    if (snapshot_begin(out, t->done, unfinished, &there, err) < 0)
-        return -1;
-    if (there) /* resumed and not advanced */
-        return 0;
-    if (checkpoint_save(t->model, unfinished, NULL, DTYPE_F32, err) < 0 ||
-        snapshot_save_moments(t->adam, unfinished, err) < 0 || save_trainer(t, unfinished, err) < 0)
-        return -1;
-    return snapshot_commit(out, t->done, err);
-}
-
-static int load_trainer(struct reward_trainer *t, const char *folder, struct err *err)
-{
-    char path[PATH_MAX], course[SHA256_HEX_SIZE];
-    json_error_t where;
-    json_int_t step, adam_step, next;
-    const char *saved;
-    int epoch, result = 0;
-    if (snapshot_path(path, folder, "trainer.json", err) < 0)
-        return -1;
-    json_t *root = json_load_file(path, JSON_REJECT_DUPLICATES, &where);
-    digest(t, course);
-    if (json_unpack(root, "{s:I,s:I,s:i,s:I,s:s}", "step", &step, "adam_step", &adam_step, "epoch", &epoch, "next",
-                    &next, "course", &saved) < 0 ||
-        step < 0 || epoch < 0 || next < 0 || (size_t)next > t->trained)
-        result = err_set(err, ERR_BAD_FILE, "%s is not usable", path);
-    else if (strcmp(course, saved) != 0)
-        result = err_set(err, ERR_CONFLICT, "%s is of other data or options; train into another folder, or remove it",
-                         folder);
-    if (result == 0) {
-        t->done = step;
-        t->adam->step = adam_step;
-        t->epoch = epoch;
-        t->next = (size_t)next;
-        reward_shuffle(t);
-    }
-    json_decref(root);
-    return result;
+    char course[SHA256_HEX_SIZE];
+    struct snapshot_trainer snapshot = snapshot_of(t, course);
+    return snapshot_save(&snapshot, out, err);
 }
 
 int reward_trainer_resume(struct reward_trainer *t, const char *out, struct err *err)
 {
-    char path[PATH_MAX];
-    int found = snapshot_newest(out, path, err);
-    if (found <= 0)
-        return found;
-    if (load_trainer(t, path, err) < 0 || snapshot_load_weights(t->model, path, err) < 0 ||
-        snapshot_load_moments(t->adam, path, err) < 0)
-        return -1;
-    return 1;
+    char course[SHA256_HEX_SIZE];
+    struct snapshot_trainer snapshot = snapshot_of(t, course);
+    return snapshot_resume(&snapshot, out, err);
 }

@@ -17,7 +17,7 @@ void sft_shuffle(struct sft *s)
     for (size_t i = 0; i < s->data->count; i++)
         if (!s->data->examples[i].held_out)
             s->order[n++] = (uint32_t)i;
-    rng_init(&rng, s->options.seed, UINT64_C(1) << 32 | (uint32_t)s->epoch);
+    rng_init(&rng, s->options.seed, UINT64_C(1) << 32 | (uint32_t)s->place.epoch);
     rng_shuffle(&rng, s->order, n);
 }
 
@@ -48,9 +48,9 @@ static int64_t count_steps(struct sft *s)
     double steps = 0;
     if (s->options.steps > 0)
         return s->options.steps;
-    for (s->epoch = 0; s->epoch < ceil(s->options.epochs); s->epoch++)
-        steps += (double)steps_of_epoch(s) * fmin(1, s->options.epochs - s->epoch);
-    s->epoch = 0;
+    for (s->place.epoch = 0; s->place.epoch < ceil(s->options.epochs); s->place.epoch++)
+        steps += (double)steps_of_epoch(s) * fmin(1, s->options.epochs - s->place.epoch);
+    s->place.epoch = 0;
     return steps < 1 ? 1 : (int64_t)round(steps);
 }
 
@@ -140,20 +140,20 @@ int64_t sft_steps(const struct sft *s)
 
 int64_t sft_done(const struct sft *s)
 {
-    return s->done;
+    return s->place.done;
 }
 
 /* The examples of the next step, and where the one after it begins. A batch ends with its epoch. */
 static void fill_batch(struct sft *s)
 {
-    if (s->next == s->trained) {
-        s->epoch++;
-        s->next = 0;
+    if (s->place.next == s->trained) {
+        s->place.epoch++;
+        s->place.next = 0;
         sft_shuffle(s);
     }
     sft_batch_clear(&s->batch);
-    while (s->next < s->trained && sft_batch_add(&s->batch, s->data, example_at(s, s->next)))
-        s->next++;
+    while (s->place.next < s->trained && sft_batch_add(&s->batch, s->data, example_at(s, s->place.next)))
+        s->place.next++;
 }
 
 static double rate_at(const struct sft *s, int64_t step)
@@ -197,14 +197,14 @@ static int pass(struct sft *s, bool train, double *ret_sum, struct err *err)
 
 int sft_advance(struct sft *s, struct sft_step *ret, struct err *err)
 {
-    double sum, rate = rate_at(s, s->done);
-    *ret = (struct sft_step){.step = s->done + 1, .rate = rate};
+    double sum, rate = rate_at(s, s->place.done);
+    *ret = (struct sft_step){.step = s->place.done + 1, .rate = rate};
     fill_batch(s);
     lm_zero_gradients(s->run);
     if (pass(s, true, &sum, err) < 0 || adamw_step(s->adam, (float)rate, &ret->norm, err) < 0)
         return -1;
-    s->done++;
-    ret->epoch = s->epoch;
+    s->place.done++;
+    ret->epoch = s->place.epoch;
     ret->predictions = s->batch.predictions;
     ret->tokens = s->batch.starts[s->batch.sequences];
     ret->loss = -sum / s->batch.predictions;

@@ -3,6 +3,7 @@
 #define EGALIGN_CORE_ALIGN_SFT_PARTS_H
 
 #include "core/align/sft.h"
+#include "core/align/snapshot.h"
 
 struct sft {
     struct lm_model *model;
@@ -14,9 +15,8 @@ struct sft {
     float *logp;     /* [batch_tokens] */
     uint32_t *order; /* [trained] examples in the order of the epoch */
     size_t trained;  /* examples that are not held out */
-    size_t next;     /* position in the order */
-    int epoch;
-    int64_t steps, done;
+    struct snapshot_place place;
+    int64_t steps;
 };
 
 /* The order of the present epoch. */

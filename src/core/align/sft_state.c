@@ -1,8 +1,6 @@
 /* The state of training on disk: a snapshot with the model, the optimiser's moments and trainer.json. */
 #include <inttypes.h>
-#include <jansson.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "core/align/sft_parts.h"
@@ -34,30 +32,18 @@ static void digest(const struct sft *s, char text[SHA256_HEX_SIZE])
     sha256_hex(bytes, text);
 }
 
-static int save_trainer(const struct sft *s, const char *folder, struct err *err)
-{
-    char course[SHA256_HEX_SIZE];
-    digest(s, course);
-    json_t *root =
-        json_pack("{s:I,s:I,s:i,s:I,s:s}", "step", (json_int_t)s->done, "adam_step", (json_int_t)s->adam->step, "epoch",
-                  s->epoch, "next", (json_int_t)s->next, "course", course);
-    char *text = root ? json_dumps(root, JSON_INDENT(2)) : NULL;
-    int result = text ? snapshot_save_trainer(folder, text, err) : err_memory(err);
-    free(text);
-    json_decref(root);
-    return result;
-}
-
 /* What is trained: the model, or the adapters. */
-static int save_weights(const struct sft *s, const char *folder, struct err *err)
+static int save_weights(void *trainer, const char *folder, struct err *err)
 {
+    const struct sft *s = trainer;
     if (s->options.adapters)
         return lora_save(s->options.adapters, folder, err);
     return checkpoint_save(s->model, folder, NULL, DTYPE_F32, err);
 }
 
-static int load_weights(struct sft *s, const char *folder, struct err *err)
+static int load_weights(void *trainer, const char *folder, struct err *err)
 {
+    struct sft *s = trainer;
     struct lm_adapters *into = s->options.adapters;
     if (!into)
         return snapshot_load_weights(s->model, folder, err);
@@ -71,60 +57,46 @@ static int load_weights(struct sft *s, const char *folder, struct err *err)
     return result;
 }
 
-int sft_save(struct sft *s, const char *out, struct err *err)
+static json_t *describe(const void *trainer)
 {
-    char unfinished[PATH_MAX];
-    bool there;
-    if (snapshot_begin(out, s->done, unfinished, &there, err) < 0)
-        return -1;
-    if (there) /* resumed and not advanced */
-        return 0;
-    if (save_weights(s, unfinished, err) < 0 || snapshot_save_moments(s->adam, unfinished, err) < 0 ||
-        save_trainer(s, unfinished, err) < 0)
-        return -1;
-    return snapshot_commit(out, s->done, err);
+    const struct sft *s = trainer;
+    return snapshot_put_place(&s->place);
 }
 
-static int load_trainer(struct sft *s, const char *folder, struct err *err)
+static bool take(void *trainer, const json_t *saved)
 {
-    char path[PATH_MAX], course[SHA256_HEX_SIZE];
-    json_error_t where;
-    json_int_t step, adam_step, next;
-    const char *saved;
-    int epoch;
-    if (snapshot_path(path, folder, "trainer.json", err) < 0)
-        return -1;
-    json_t *root = json_load_file(path, JSON_REJECT_DUPLICATES, &where);
+    struct sft *s = trainer;
+    if (!snapshot_get_place(saved, s->trained, &s->place))
+        return false;
+    sft_shuffle(s);
+    return true;
+}
+
+static struct snapshot_trainer snapshot_of(struct sft *s, char course[SHA256_HEX_SIZE])
+{
     digest(s, course);
-    int result = 0;
-    if (json_unpack(root, "{s:I,s:I,s:i,s:I,s:s}", "step", &step, "adam_step", &adam_step, "epoch", &epoch, "next",
-                    &next, "course", &saved) < 0 ||
-        step < 0 || epoch < 0 || next < 0 || (size_t)next > s->trained)
-        result = err_set(err, ERR_BAD_FILE, "%s is not usable", path);
-    else if (strcmp(course, saved) != 0)
-        result = err_set(err, ERR_CONFLICT, "%s is of other data or options; train into another folder, or remove it",
-                         folder);
-    if (result == 0) {
-        s->done = step;
-        s->adam->step = adam_step;
-        s->epoch = epoch;
-        s->next = (size_t)next;
-        sft_shuffle(s);
-    }
-    json_decref(root);
-    return result;
+    return (struct snapshot_trainer){.trainer = s,
+                                     .step = s->place.done,
+                                     .course = course,
+                                     .adam = s->adam,
+                                     .save_weights = save_weights,
+                                     .load_weights = load_weights,
+                                     .describe = describe,
+                                     .take = take};
+}
+
+int sft_save(struct sft *s, const char *out, struct err *err)
+{
+    char course[SHA256_HEX_SIZE];
+    struct snapshot_trainer t = snapshot_of(s, course);
+    return snapshot_save(&t, out, err);
 }
 
 int sft_resume(struct sft *s, const char *out, struct err *err)
 {
-    char path[PATH_MAX];
-    int found = snapshot_newest(out, path, err);
-    if (found <= 0)
-        return found;
-    if (load_trainer(s, path, err) < 0 || load_weights(s, path, err) < 0 ||
-        snapshot_load_moments(s->adam, path, err) < 0)
-        return -1;
-    return 1;
+    char course[SHA256_HEX_SIZE];
+    struct snapshot_trainer t = snapshot_of(s, course);
+    return snapshot_resume(&t, out, err);
 }
 
 int sft_forget(const char *out, struct err *err)

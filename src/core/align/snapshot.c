@@ -14,6 +14,7 @@
 
 static const char prefix[] = "checkpoint-";
 static const char unfinished_name[] = "unfinished-checkpoint", moments_file[] = "optimizer.safetensors";
+static const char trainer_file[] = "trainer.json";
 static const char *const moment_names[2] = {"m", "v"};
 
 int snapshot_path(char path[PATH_MAX], const char *folder, const char *name, struct err *err)
@@ -85,7 +86,8 @@ static int sync_folder(const char *path, struct err *err)
     return result;
 }
 
-int snapshot_begin(const char *out, int64_t step, char unfinished[PATH_MAX], bool *ret_there, struct err *err)
+/* Where snapshot `step` is to be written. *ret_there: it exists already, and there is nothing to do. */
+static int begin(const char *out, int64_t step, char unfinished[PATH_MAX], bool *ret_there, struct err *err)
 {
     char path[PATH_MAX];
     if (snapshot_path(unfinished, out, unfinished_name, err) < 0 || path_of_step(path, out, step, err) < 0)
@@ -94,7 +96,8 @@ int snapshot_begin(const char *out, int64_t step, char unfinished[PATH_MAX], boo
     return remove_folder(unfinished, err);
 }
 
-int snapshot_commit(const char *out, int64_t step, struct err *err)
+/* What was written becomes `out`/checkpoint-`step`, and older ones go. */
+static int commit(const char *out, int64_t step, struct err *err)
 {
     char unfinished[PATH_MAX], path[PATH_MAX];
     int64_t newest;
@@ -108,7 +111,8 @@ int snapshot_commit(const char *out, int64_t step, struct err *err)
     return scan(out, step, &newest, err);
 }
 
-int snapshot_newest(const char *out, char path[PATH_MAX], struct err *err)
+/* The newest one's folder: 1, or 0 when there is none. */
+static int newest_folder(const char *out, char path[PATH_MAX], struct err *err)
 {
     int64_t newest;
     if (scan(out, 0, &newest, err) < 0)
@@ -124,7 +128,7 @@ int snapshot_forget(const char *out, struct err *err)
     return scan(out, INT64_MAX, &newest, err);
 }
 
-int snapshot_save_moments(const struct adamw *adam, const char *folder, struct err *err)
+static int save_moments(const struct adamw *adam, const char *folder, struct err *err)
 {
     char path[PATH_MAX];
     const float *const from[2] = {adam->m, adam->v};
@@ -138,7 +142,7 @@ int snapshot_save_moments(const struct adamw *adam, const char *folder, struct e
     return safetensors_write(path, moments, 2, DTYPE_F32, err);
 }
 
-int snapshot_load_moments(struct adamw *adam, const char *folder, struct err *err)
+static int load_moments(struct adamw *adam, const char *folder, struct err *err)
 {
     char path[PATH_MAX];
     float *const into[2] = {adam->m, adam->v};
@@ -162,12 +166,86 @@ static int write_text(FILE *file, void *context, struct err *err)
     return fputs(context, file) >= 0 ? 0 : err_errno(err, "cannot write");
 }
 
-int snapshot_save_trainer(const char *folder, const char *text, struct err *err)
+static int save_trainer(const struct snapshot_trainer *t, const char *folder, struct err *err)
 {
     char path[PATH_MAX];
-    if (snapshot_path(path, folder, "trainer.json", err) < 0)
+    json_t *root = t->describe(t->trainer);
+    char *text = NULL;
+    if (root && json_object_set_new(root, "course", json_string(t->course)) == 0 &&
+        (!t->adam || json_object_set_new(root, "adam_step", json_integer(t->adam->step)) == 0))
+        text = json_dumps(root, JSON_INDENT(2));
+    int result = text ? snapshot_path(path, folder, trainer_file, err) : err_memory(err);
+    if (result == 0)
+        result = replace_file(path, write_text, text, err);
+    free(text);
+    json_decref(root);
+    return result;
+}
+
+static int load_trainer(const struct snapshot_trainer *t, const char *folder, struct err *err)
+{
+    char path[PATH_MAX];
+    json_error_t where;
+    json_int_t adam_step = 0;
+    const char *course;
+    int result = 0;
+    if (snapshot_path(path, folder, trainer_file, err) < 0)
         return -1;
-    return replace_file(path, write_text, (void *)text, err);
+    json_t *root = json_load_file(path, JSON_REJECT_DUPLICATES, &where);
+    if (json_unpack(root, t->adam ? "{s:s,s:I}" : "{s:s}", "course", &course, "adam_step", &adam_step) < 0 ||
+        adam_step < 0)
+        result = err_set(err, ERR_BAD_FILE, "%s is not usable", path);
+    else if (strcmp(course, t->course) != 0)
+        result = err_set(err, ERR_CONFLICT, "%s is of other data or options; train into another folder, or remove it",
+                         folder);
+    else if (!t->take(t->trainer, root))
+        result = err_set(err, ERR_BAD_FILE, "%s is not usable", path);
+    else if (t->adam)
+        t->adam->step = adam_step;
+    json_decref(root);
+    return result;
+}
+
+json_t *snapshot_put_place(const struct snapshot_place *p)
+{
+    return json_pack("{s:I,s:i,s:I}", "step", (json_int_t)p->done, "epoch", p->epoch, "next", (json_int_t)p->next);
+}
+
+bool snapshot_get_place(const json_t *saved, size_t count, struct snapshot_place *ret)
+{
+    json_int_t step, next;
+    int epoch;
+    if (json_unpack((json_t *)saved, "{s:I,s:i,s:I}", "step", &step, "epoch", &epoch, "next", &next) < 0 || step < 0 ||
+        epoch < 0 || next < 0 || (size_t)next > count)
+        return false;
+    *ret = (struct snapshot_place){.done = step, .epoch = epoch, .next = (size_t)next};
+    return true;
+}
+
+int snapshot_save(const struct snapshot_trainer *t, const char *out, struct err *err)
+{
+    char unfinished[PATH_MAX];
+    bool there;
+    if (begin(out, t->step, unfinished, &there, err) < 0)
+        return -1;
+    if (there)
+        return 0;
+    if (t->save_weights(t->trainer, unfinished, err) < 0 || (t->adam && save_moments(t->adam, unfinished, err) < 0) ||
+        save_trainer(t, unfinished, err) < 0)
+        return -1;
+    return commit(out, t->step, err);
+}
+
+int snapshot_resume(const struct snapshot_trainer *t, const char *out, struct err *err)
+{
+    char path[PATH_MAX];
+    int found = newest_folder(out, path, err);
+    if (found <= 0)
+        return found;
+    if (load_trainer(t, path, err) < 0 || t->load_weights(t->trainer, path, err) < 0 ||
+        (t->adam && load_moments(t->adam, path, err) < 0))
+        return -1;
+    return 1;
 }
 
 int snapshot_load_weights(struct lm_model *m, const char *folder, struct err *err)
