@@ -1,7 +1,6 @@
 #include "jobs/complete.h"
 
 #include <string.h>
-#include <unistd.h>
 
 #include "base/clock.h"
 #include "base/json_text.h"
@@ -10,6 +9,7 @@
 #include "core/align/responses.h"
 #include "core/lm/generate.h"
 #include "formats/complete_options.h"
+#include "jobs/machine.h"
 #include "jobs/policy_folder.h"
 #include "jobs/reporter.h"
 #include "store/completion.h"
@@ -202,7 +202,7 @@ static int sample(struct complete *c, struct turn *t, struct err *err)
         .max_new = (int)c->options.max_tokens,
         .eos = c->lm.dialogue.end,
         .slots = t->count,
-        .memory_limit = (size_t)sysconf(_SC_PHYS_PAGES) * (size_t)sysconf(_SC_PAGESIZE),
+        .memory_limit = machine_memory(),
         .stop = stop,
         .context = t,
     };

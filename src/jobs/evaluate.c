@@ -3,7 +3,6 @@
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "base/clock.h"
 #include "base/mem.h"
@@ -12,6 +11,7 @@
 #include "formats/evaluate_options.h"
 #include "jobs/evaluation_document.h"
 #include "jobs/judging.h"
+#include "jobs/machine.h"
 #include "jobs/reporter.h"
 #include "jobs/standing.h"
 #include "store/completion.h"
@@ -125,7 +125,7 @@ static struct responses_options sampling_of(struct evaluate *e, const char *stag
         .max_tokens = (int)e->options.max_tokens,
         .temperature = e->options.temperature,
         .slots = SLOTS,
-        .memory_limit = (size_t)sysconf(_SC_PHYS_PAGES) * (size_t)sysconf(_SC_PAGESIZE),
+        .memory_limit = machine_memory(),
         .progress = progress,
         .context = e,
     };

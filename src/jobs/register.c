@@ -1,17 +1,15 @@
 #include "jobs/register.h"
 
-#include <unistd.h>
-
 #include "core/align/dialogue.h"
 #include "core/lm/checkpoint.h"
+#include "jobs/machine.h"
 #include "jobs/policy_folder.h"
 #include "store/policy_place.h"
 
 /* Loads the weights, or maps them when they are too large to lie in memory in fp32. */
 static struct lm_model *load_weights(const char *folder, const struct policy_facts *facts, struct err *err)
 {
-    double memory = (double)sysconf(_SC_PHYS_PAGES) * (double)sysconf(_SC_PAGESIZE);
-    bool large = (double)facts->parameters * (double)sizeof(float) > memory / 2;
+    bool large = (double)facts->parameters * (double)sizeof(float) > (double)machine_memory() / 2;
     return large ? checkpoint_map(folder, err) : checkpoint_load(folder, err);
 }
 
