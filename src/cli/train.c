@@ -85,9 +85,9 @@ static int show(const struct sft_course *c, struct err *err)
     int64_t now = clock_mono_ns();
     if (!t->terminal || now - t->shown_ns < PROGRESS_NS)
         return 0;
-    double left = sft_course_left(c);
+    double left = pace_left(&c->pace);
     fprintf(stderr, "\r\033[Kstep %" PRId64 " of %" PRId64 "  loss %.3f  %.0f tokens/s  %.0f:%02.0f left", c->last.step,
-            sft_steps(c->sft), c->loss, sft_course_speed(c), floor(left / 60), fmod(left, 60));
+            c->pace.steps, c->loss, pace_speed(&c->pace), floor(left / 60), fmod(left, 60));
     t->shown_ns = now;
     return 0;
 }
@@ -99,7 +99,7 @@ static void report_json(const struct sft_course *c)
     json_key(&out, "step");
     json_put_int(&out, c->last.step);
     json_key(&out, "steps");
-    json_put_int(&out, sft_steps(c->sft));
+    json_put_int(&out, c->pace.steps);
     json_key(&out, "epoch");
     json_put_int(&out, c->last.epoch);
     json_key(&out, "loss");
@@ -113,7 +113,7 @@ static void report_json(const struct sft_course *c)
     json_key(&out, "held_out_perplexity");
     json_put_real(&out, exp(c->held_out));
     json_key(&out, "tokens_per_second");
-    json_put_real(&out, sft_course_speed(c));
+    json_put_real(&out, pace_speed(&c->pace));
     json_close(&out, '}');
     printf("%s\n", out.failed ? "{}" : out.data);
     fflush(stdout);
@@ -131,10 +131,10 @@ static int report(const struct sft_course *c, struct err *err)
     show(c, err);
     if (t->terminal)
         fprintf(stderr, "\r\033[K");
-    printf("step %" PRId64 " of %" PRId64 ": loss %.3f", c->last.step, sft_steps(c->sft), c->loss);
+    printf("step %" PRId64 " of %" PRId64 ": loss %.3f", c->last.step, c->pace.steps, c->loss);
     if (c->predictions)
         printf(", held-out perplexity %.2f on %ld tokens", exp(c->held_out), c->predictions);
-    printf(", %.0f tokens/s\n", sft_course_speed(c));
+    printf(", %.0f tokens/s\n", pace_speed(&c->pace));
     fflush(stdout);
     return 0;
 }
@@ -157,10 +157,8 @@ static int finish(struct train *t, struct err *err)
 static int run(struct train *t, struct err *err)
 {
     struct telling telling = {t, isatty(STDERR_FILENO) && !t->json, 0};
-    struct sft_course c = {.folder = t->out,
+    struct sft_course c = {.pace = {.folder = t->out, .checkpoint_every = t->checkpoint_every, .stop = &stop_asked},
                            .evaluate_every = t->evaluate_every,
-                           .checkpoint_every = t->checkpoint_every,
-                           .stop = &stop_asked,
                            .stepped = show,
                            .evaluated = report,
                            .context = &telling};
@@ -168,8 +166,8 @@ static int run(struct train *t, struct err *err)
     int result = c.sft ? sft_course_begin(&c, err) : -1;
     if (result == 0) {
         if (!t->json)
-            printf("%s %zu examples of %zu tokens, %" PRId64 " steps%s\n", c.resumed ? "Going on:" : "Training:",
-                   t->data.count, t->data.tokens.count, sft_steps(c.sft), c.resumed ? " in all" : "");
+            printf("%s %zu examples of %zu tokens, %" PRId64 " steps%s\n", c.pace.resumed ? "Going on:" : "Training:",
+                   t->data.count, t->data.tokens.count, c.pace.steps, c.pace.resumed ? " in all" : "");
         result = sft_course_run(&c, err);
     }
     if (telling.terminal)

@@ -224,10 +224,10 @@ static int show(const struct reward_course *c, struct err *err)
     int64_t now = clock_mono_ns();
     if (!r->terminal || now - r->shown_ns < PROGRESS_NS)
         return 0;
-    double left = reward_course_left(c);
+    double left = pace_left(&c->pace);
     fprintf(stderr, "\r\033[Kstep %" PRId64 " of %" PRId64 "  loss %.3f  accuracy %.3f  %.0f tokens/s  "
-            "%.0f:%02.0f left", c->last.step, reward_trainer_steps(c->trainer), c->loss, c->accuracy,
-            reward_course_speed(c), floor(left / 60), fmod(left, 60));
+            "%.0f:%02.0f left", c->last.step, c->pace.steps, c->loss, c->accuracy,
+            pace_speed(&c->pace), floor(left / 60), fmod(left, 60));
     r->shown_ns = now;
     return 0;
 }
@@ -235,7 +235,7 @@ static int show(const struct reward_course *c, struct err *err)
 static void print_table(const struct reward *r, const struct reward_course *c, const struct reward_accuracy *a)
 {
     printf("%" PRId64 " steps, loss %.4f, %.0f tokens/s\n\n group  annotators   held-out accuracy    log-loss"
-           "  judgements\n", c->last.step, c->loss, reward_course_speed(c));
+           "  judgements\n", c->last.step, c->loss, pace_speed(&c->pace));
     for (int u = 0; u < r->data.heads; u++)
         printf(" %5d  %10d   %5.1f %% (%4.1f-%4.1f)   %8.4f  %10.1f\n", u, r->fit->group[u].size,
                100 * a[u].right.value, 100 * a[u].right.low, 100 * a[u].right.high, a[u].loss, a[u].right.n);
@@ -254,7 +254,7 @@ static void print_json(const struct reward *r, const struct reward_course *c, co
     json_open(&out, '{');
     put_real(&out, "steps", (double)c->last.step);
     put_real(&out, "loss", c->loss);
-    put_real(&out, "tokens_per_second", reward_course_speed(c));
+    put_real(&out, "tokens_per_second", pace_speed(&c->pace));
     json_key(&out, "groups");
     json_open(&out, '[');
     for (int u = 0; u < r->data.heads; u++) {
@@ -292,13 +292,14 @@ static int finish(struct reward *r, struct reward_course *c, struct err *err)
 
 static int run(struct reward *r, const volatile sig_atomic_t *stop, struct err *err)
 {
-    struct reward_course c = {.folder = r->out, .checkpoint_every = r->checkpoint_every, .stop = stop, .stepped = show,
+    struct reward_course c = {.pace = {.folder = r->out, .checkpoint_every = r->checkpoint_every, .stop = stop},
+                              .stepped = show,
                               .context = r};
     c.trainer = reward_trainer_new(r->model, &r->data, &r->options, err);
     int result = c.trainer ? reward_course_begin(&c, err) : -1;
     if (result == 0 && !r->json)
-        printf("%s %d pairs of %d responses, %" PRId64 " steps%s\n", c.resumed ? "Going on:" : "Training:",
-               r->data.pair_count, r->data.count, reward_trainer_steps(c.trainer), c.resumed ? " in all" : "");
+        printf("%s %d pairs of %d responses, %" PRId64 " steps%s\n", c.pace.resumed ? "Going on:" : "Training:",
+               r->data.pair_count, r->data.count, c.pace.steps, c.pace.resumed ? " in all" : "");
     if (result == 0)
         result = reward_course_run(&c, err);
     if (r->terminal)

@@ -180,13 +180,13 @@ static int tell(const struct sft_course *c, bool evaluated, struct err *err)
     put_real(&out, "learning_rate", c->last.rate);
     put_real(&out, "grad_norm", c->last.norm);
     put_real(&out, "epoch", c->last.epoch);
-    put_real(&out, "tokens_per_second", sft_course_speed(c));
+    put_real(&out, "tokens_per_second", pace_speed(&c->pace));
     if (evaluated && c->predictions) {
         put_real(&out, "held_out_loss", c->held_out);
         put_real(&out, "held_out_perplexity", exp(c->held_out));
     }
     json_close(&out, '}');
-    double share = SHARE_READ + SHARE_TRAIN * (double)c->last.step / (double)sft_steps(c->sft);
+    double share = SHARE_READ + SHARE_TRAIN * (double)c->last.step / (double)c->pace.steps;
     if (!out.failed) {
         reporter_figures(&f->reporter, c->last.step, (struct str){out.data, out.length});
         reporter_tell(&f->reporter, "training", share, out.data, false);
@@ -205,7 +205,7 @@ static int evaluated(const struct sft_course *c, struct err *err)
     struct finetune *f = c->context;
     if (c->predictions)
         reporter_say(&f->reporter, "info", "step %lld of %lld: held-out perplexity %.2f", (long long)c->last.step,
-                     (long long)sft_steps(c->sft), exp(c->held_out));
+                     (long long)c->pace.steps, exp(c->held_out));
     return tell(c, true, err);
 }
 
@@ -213,20 +213,20 @@ static int evaluated(const struct sft_course *c, struct err *err)
 static int train(struct finetune *f, struct err *err)
 {
     struct sft_course *c = &f->course;
-    *c = (struct sft_course){.folder = f->folder,
+    *c = (struct sft_course){.pace = {.folder = f->folder,
+                                      .checkpoint_every = f->settings.checkpoint_every,
+                                      .stop = f->job->stop},
                              .evaluate_every = f->settings.evaluate_every,
-                             .checkpoint_every = f->settings.checkpoint_every,
-                             .stop = f->job->stop,
                              .stepped = stepped,
                              .evaluated = evaluated,
                              .context = f};
     c->sft = sft_new(f->lm.model, &f->data, &f->options, err);
     if (!c->sft || sft_course_begin(c, err) < 0)
         return -1;
-    double share = SHARE_READ + SHARE_TRAIN * (double)c->first / (double)sft_steps(c->sft);
+    double share = SHARE_READ + SHARE_TRAIN * (double)c->pace.first / (double)c->pace.steps;
     reporter_tell(&f->reporter, "training", share, "{}", true);
-    if (c->resumed)
-        reporter_say(&f->reporter, "info", "going on from the checkpoint at step %lld", (long long)c->first);
+    if (c->pace.resumed)
+        reporter_say(&f->reporter, "info", "going on from the checkpoint at step %lld", (long long)c->pace.first);
     int result = sft_course_run(c, err);
     reporter_flush(&f->reporter);
     return result;

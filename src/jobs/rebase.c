@@ -150,9 +150,9 @@ static int stepped(const struct reward_course *c, struct err *err)
     put_real(&out, "accuracy", c->last.accuracy);
     put_real(&out, "learning_rate", c->last.rate);
     put_real(&out, "grad_norm", c->last.norm);
-    put_real(&out, "tokens_per_second", reward_course_speed(c));
+    put_real(&out, "tokens_per_second", pace_speed(&c->pace));
     json_close(&out, '}');
-    double share = SHARE_READ + SHARE_TRAIN * (double)c->last.step / (double)reward_trainer_steps(c->trainer);
+    double share = SHARE_READ + SHARE_TRAIN * (double)c->last.step / (double)c->pace.steps;
     if (!out.failed) {
         reporter_figures(&r->reporter, c->last.step, (struct str){out.data, out.length});
         reporter_tell(&r->reporter, "training", share, out.data, false);
@@ -165,16 +165,16 @@ static int stepped(const struct reward_course *c, struct err *err)
 static int train(struct rebase *r, struct err *err)
 {
     struct reward_course *c = &r->course;
-    *c = (struct reward_course){.folder = r->folder,
-                                .checkpoint_every = r->settings.checkpoint_every,
-                                .stop = r->job->stop,
+    *c = (struct reward_course){.pace = {.folder = r->folder,
+                                         .checkpoint_every = r->settings.checkpoint_every,
+                                         .stop = r->job->stop},
                                 .stepped = stepped,
                                 .context = r};
     c->trainer = reward_trainer_new(r->model, &r->data, &r->options, err);
     if (!c->trainer || reward_course_begin(c, err) < 0)
         return -1;
-    if (c->resumed)
-        reporter_say(&r->reporter, "info", "going on from the checkpoint at step %lld", (long long)c->first);
+    if (c->pace.resumed)
+        reporter_say(&r->reporter, "info", "going on from the checkpoint at step %lld", (long long)c->pace.first);
     int result = reward_course_run(c, err);
     reporter_flush(&r->reporter);
     if (result == 0)

@@ -7,34 +7,23 @@
 #ifndef EGALIGN_JOBS_REWARD_COURSE_H
 #define EGALIGN_JOBS_REWARD_COURSE_H
 
-#include <signal.h>
-
 #include "core/align/reward_model.h"
+#include "jobs/pace.h"
 
 struct reward_course {
     struct reward_trainer *trainer;
-    const char *folder;                /* of the checkpoints */
-    int64_t checkpoint_every;          /* steps; 0: five minutes */
-    const volatile sig_atomic_t *stop; /* asks for a checkpoint and the end */
+    struct pace pace;
     int (*stepped)(const struct reward_course *c, struct err *err); /* after each step */
     void *context;
 
-    bool resumed;          /* it goes on from a checkpoint */
-    int64_t begin_ns, saved_ns;
-    int64_t first;         /* the step it began with */
-    int64_t tokens;        /* through the model since then */
     double loss, accuracy; /* running means over the batches */
     struct reward_step last;
 };
 
-/* Continues from a checkpoint, if there is one: `resumed`. */
+/* Continues from a checkpoint, if there is one: pace.resumed. */
 int reward_course_begin(struct reward_course *c, struct err *err);
 
 /* Steps until the end (0) or until asked to stop (1; the checkpoint is there). */
 int reward_course_run(struct reward_course *c, struct err *err);
-
-/* Since it began: tokens a second, and the seconds that are left at this pace; 0 before the first step. */
-double reward_course_speed(const struct reward_course *c);
-double reward_course_left(const struct reward_course *c);
 
 #endif

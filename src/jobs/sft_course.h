@@ -7,40 +7,28 @@
 #ifndef EGALIGN_JOBS_SFT_COURSE_H
 #define EGALIGN_JOBS_SFT_COURSE_H
 
-#include <signal.h>
-
 #include "core/align/sft_start.h"
+#include "jobs/pace.h"
 
 struct sft_course {
     struct sft *sft;
-    const char *folder;                /* of the checkpoints */
-    int64_t evaluate_every;            /* steps; 0: a tenth of all */
-    int64_t checkpoint_every;          /* steps; 0: five minutes */
-    const volatile sig_atomic_t *stop; /* asks for a checkpoint and the end */
+    struct pace pace;
+    int64_t evaluate_every; /* steps; 0: a tenth of all */
     int (*stepped)(const struct sft_course *c, struct err *err); /* after each step but those evaluated */
     int (*evaluated)(const struct sft_course *c, struct err *err); /* after each held-out evaluation and its step */
     void *context;
 
-    bool resumed;              /* it goes on from a checkpoint */
-    int64_t begin_ns, saved_ns;
-    int64_t first;             /* the step it began with */
-    int64_t tokens;            /* through the model since then */
-    double loss;               /* running mean */
+    double loss;      /* running mean */
     struct sft_step last;
-    double held_out;           /* mean loss, nats; NAN where nothing is held out; of the last evaluation */
-    long predictions;          /* that it rests on */
+    double held_out;  /* mean loss, nats; NAN where nothing is held out; of the last evaluation */
+    long predictions; /* that it rests on */
 };
 
-/* Continues from a checkpoint, if there is one: `resumed`. */
+/* Continues from a checkpoint, if there is one: pace.resumed. */
 int sft_course_begin(struct sft_course *c, struct err *err);
 
 /* Steps until the end (0) or until asked to stop (1; the checkpoint is there). */
 int sft_course_run(struct sft_course *c, struct err *err);
-
-/* Since it began: tokens that went through the model a second, and the seconds that are left at this pace; 0 before the
- * first step. */
-double sft_course_speed(const struct sft_course *c);
-double sft_course_left(const struct sft_course *c);
 
 /* An sft_read of a file of examples (formats/examples.h); `path` is its name. */
 sft_read sft_course_file;
