@@ -123,6 +123,9 @@ static int open_fit(struct pool *pool, const struct uuid *project, struct publis
     int status = fit_published(pool, project, NULL, &fit->facts, err);
     if (status == 0)
         status = scorer_open(fit->facts.model.data, fit->facts.model.length, &fit->scorer, err);
+    if (status == 0 && scorer_needs_encoder(fit->scorer, NULL))
+        status = err_set(err, ERR_NOT_READY, "the published fit scores the states of a language model, which only jobs "
+                         "load: publish a fit without a policy to choose here");
     if (status == 0 && scorer_groups(fit->scorer) != fit->facts.groups)
         status = err_set(err, ERR_NOT_READY, "the published fit has %d groups and its model %d", fit->facts.groups,
                          scorer_groups(fit->scorer));

@@ -27,8 +27,8 @@ struct published_fit {
 struct published *published_new(void); /* NULL when out of memory */
 void published_free(struct published *p);
 
-/* The published fit of a project: one reference, to be given back. ERR_NOT_READY when there is none, or its groups are
- * not those of its model. */
+/* The published fit of a project: one reference, to be given back. ERR_NOT_READY when there is none, its groups are not
+ * those of its model, or it scores with a language model. */
 int published_hold(struct published *p, struct pool *pool, const struct uuid *project, struct published_fit **ret,
                    struct err *err);
 void published_drop(struct published *p, struct published_fit *fit);

@@ -106,6 +106,8 @@ int policy_folder_publish(struct reporter *reporter, const char *written, struct
     char own[PLACE_PATH];
     struct pg *pg = reporter_pg(reporter, 0, err);
     int result = pg ? policy_of_job(pg, job->lease, &arena, &policy, err) : -1;
+    if (result == 0 && policy.ready) /* by a later attempt: its files must stay */
+        result = err_set(err, ERR_LEASE_LOST, "the policy %s was published by another attempt", policy.name);
     if (result == 0)
         result = policy_place_own(job->model_folder, &policy.id, own, err);
     if (result == 0)

@@ -1,6 +1,7 @@
 """From comparisons to groups: a real worker, and everything that a published fit shows."""
 import subprocess
 
+import psycopg2
 import pytest
 
 from service import Service, problem
@@ -125,6 +126,32 @@ def test_a_selection_follows_the_published_fit(fitted):
     third = fitted.fit(seed=6)
     assert third != before
     fitted.daemon.wait(lambda: fitted.post(select, ask, project="demo").json()["fit"] == third, "the new fit")
+
+
+def of_another_encoder(model):
+    """The bytes of a fit's model, saying that it scores the states of a language model."""
+    changed, total = model[:12] + bytes([1]) + model[13:-8], 0xcbf29ce484222325
+    for byte in changed:
+        total = (total ^ byte) * 0x100000001b3 & (1 << 64) - 1
+    return changed + total.to_bytes(8, "little")
+
+
+def test_a_selection_needs_no_language_model(fitted):
+    ask = {"prompt": "Why?", "responses": ["So.", "Thus."]}
+    publish = lambda: fitted.post(FITS + "/{fit}/publish", project="demo", fit=fitted.first)
+    connection = psycopg2.connect(fitted.daemon.database)
+    connection.autocommit = True
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT model FROM fit WHERE id = %s", (fitted.first,))
+        model = bytes(cursor.fetchone()[0])
+        store = lambda bytes: cursor.execute("UPDATE fit SET model = %s WHERE id = %s", (bytes, fitted.first))
+        store(of_another_encoder(model))
+        assert publish().status_code == 200
+        problem(fitted.post(PROJECT + "/select", ask, project="demo"), 409, "not_ready")
+        store(model)
+    connection.close()
+    assert publish().status_code == 200
+    assert fitted.post(PROJECT + "/select", ask, project="demo").status_code == 200
 
 
 def test_a_fit_leaves_judges_out(fitted):

@@ -155,12 +155,12 @@ def test_every_objective(place, fit, objective, more):
 @pytest.mark.parametrize("options, status, code, pointer", [
     ({"policy": "nobody"}, 422, "unknown_reference", "/options/policy"),
     ({"items": ["01a20540-42f4-8c51-b608-37cd0fba388e"]}, 422, "unknown_reference", "/options/items/0"),
+    ({"fit": "01a20540-42f4-8c51-b608-37cd0fba388e"}, 422, "unknown_reference", "/options/fit"),
     ({"objective": "fairness"}, 422, "invalid_value", "/options/objective"),
     ({"objective": "regret"}, 422, "invalid_value", "/options/best_utilities"),
     ({"objective": "regret", "best_utilities": [1]}, 422, "invalid_value", "/options/best_utilities"),
     ({"ppo": {"preset": "small", "episodes": 0}}, 422, "invalid_value", "/options/ppo/episodes"),
     ({"ppo": {"learning_rte": 1}}, 422, "unknown_member", "/options/ppo/learning_rte"),
-    ({"fit": "01a20540-42f4-8c51-b608-37cd0fba388e"}, 409, "not_ready", ""),
     ({"min_group_size": 9}, 409, "insufficient_data", ""),
 ])
 def test_orders_that_are_refused(place, fit, options, status, code, pointer):

@@ -7,27 +7,15 @@
 #include "formats/evaluate_options.h"
 #include "store/policy.h"
 
-/* What a body names must be there: ERR_UNKNOWN_REFERENCE with a pointer. */
-static int referred(struct request *r, struct str name_or_id, const char *pointer, const char *member,
-                    struct uuid *ret, struct err *err)
-{
-    if (policy_find(r->api->pool, &r->project, name_or_id, ret, err) == 0)
-        return 0;
-    const char *at = arena_printf(&r->arena, "%s/%s", pointer, member);
-    if (err->code != ERR_NOT_FOUND)
-        return -1;
-    return at ? err_at(err, ERR_UNKNOWN_REFERENCE, at, "there is no such policy in this project") : err_memory(err);
-}
-
 /* The policy, what it is judged against, and the fit that judges. */
 static int resolve(struct request *r, const struct evaluate_options *o, const char *pointer,
                    struct evaluation_order *ret, struct err *err)
 {
     int found = 1;
-    if (referred(r, o->policy, pointer, "policy", &ret->policy, err) < 0)
+    if (refer_to_policy(r, o->policy, pointer, "policy", &ret->policy, err) < 0)
         return -1;
     if (json_given(&o->seen, EVALUATE_AGAINST)) {
-        if (referred(r, o->against, pointer, "against", &ret->against, err) < 0)
+        if (refer_to_policy(r, o->against, pointer, "against", &ret->against, err) < 0)
             return -1;
     } else {
         found = evaluation_parent(r->api->pool, &r->project, &ret->policy, &ret->against, err);

@@ -7,14 +7,15 @@
 #include "store/job.h"
 #include "store/policy_place.h"
 
-/* What a body names must be there: ERR_UNKNOWN_REFERENCE with a pointer. */
-static int referred(struct request *r, struct str name_or_id, const char *pointer, struct uuid *ret, struct err *err)
+int refer_to_policy(struct request *r, struct str name_or_id, const char *pointer, const char *member,
+                    struct uuid *ret, struct err *err)
 {
     if (policy_find(r->api->pool, &r->project, name_or_id, ret, err) == 0)
         return 0;
-    if (err->code == ERR_NOT_FOUND)
-        return err_at(err, ERR_UNKNOWN_REFERENCE, pointer, "there is no such policy in this project");
-    return -1;
+    if (err->code != ERR_NOT_FOUND)
+        return -1;
+    const char *at = arena_printf(&r->arena, "%s/%s", pointer, member);
+    return at ? err_at(err, ERR_UNKNOWN_REFERENCE, at, "there is no such policy in this project") : err_memory(err);
 }
 
 static int in_path(struct request *r, struct uuid *ret, struct err *err)
@@ -74,13 +75,12 @@ static int enlist(struct request *r, struct register_options *o, const char *poi
     bool has_parent = json_has(&o->seen, REGISTER_PARENT);
     const char *at_name = arena_printf(&r->arena, "%s/name", pointer);
     const char *at_folder = arena_printf(&r->arena, "%s/folder", pointer);
-    const char *at_parent = arena_printf(&r->arena, "%s/parent", pointer);
-    if (!at_name || !at_folder || !at_parent)
+    if (!at_name || !at_folder)
         return err_memory(err);
     if (r->who.role < ROLE_ADMIN)
         return err_set(err, ERR_FORBIDDEN, "only the role admin may name folders of the server");
     if (policy_name_check(o->name, at_name, err) < 0 || place(r, o->folder, at_folder, &o->folder, err) < 0 ||
-        (has_parent && referred(r, o->parent, at_parent, &parent, err) < 0))
+        (has_parent && refer_to_policy(r, o->parent, pointer, "parent", &parent, err) < 0))
         return -1;
     return order_registration(r, o, has_parent ? &parent : NULL, ret_job, ret_policy, ret_created, err);
 }
@@ -195,11 +195,8 @@ int ask_for_complete(struct request *r, void *options, const char *pointer, stru
 {
     struct complete_options *o = options;
     struct uuid policy;
-    const char *at_policy = arena_printf(&r->arena, "%s/policy", pointer);
     *ret_created = true;
-    if (!at_policy)
-        return err_memory(err);
-    if (referred(r, o->policy, at_policy, &policy, err) < 0)
+    if (refer_to_policy(r, o->policy, pointer, "policy", &policy, err) < 0)
         return -1;
     return order_completions(r, o, &policy, pointer, ret_job, err);
 }

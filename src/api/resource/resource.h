@@ -55,6 +55,10 @@ int on_select_post(struct request *r, struct err *err);
 bool win_rates_from_memory(struct request *r);
 int on_win_rates_get(struct request *r, struct err *err);
 
+/* The policy that `member` of the body, or of what `pointer` leads to in it, names: ERR_UNKNOWN_REFERENCE there. */
+int refer_to_policy(struct request *r, struct str name_or_id, const char *pointer, const char *member,
+                    struct uuid *ret, struct err *err);
+
 /* Asks for a job of one kind: `options` is the struct of the kind's shape, read but not checked further; errors point
  * below `pointer`. *ret_created: false when the same was there already. */
 typedef int ask_for_job(struct request *r, void *options, const char *pointer, struct uuid *ret_job, bool *ret_created,

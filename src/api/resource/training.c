@@ -18,16 +18,6 @@ static const char *member(struct request *r, const char *pointer, const char *na
     return at;
 }
 
-/* A policy that the options name: ERR_UNKNOWN_REFERENCE with a pointer. */
-static int referred(struct request *r, struct str name_or_id, const char *at, struct uuid *ret, struct err *err)
-{
-    if (policy_find(r->api->pool, &r->project, name_or_id, ret, err) == 0)
-        return 0;
-    if (err->code == ERR_NOT_FOUND)
-        return err_at(err, ERR_UNKNOWN_REFERENCE, at, "there is no such policy in this project");
-    return -1;
-}
-
 /* Queues the job, unless it is there. */
 static int order(struct request *r, const struct json_shape *shape, const void *options, struct policy_order *what,
                  struct uuid *ret_job, bool *ret_created, struct err *err)
@@ -67,10 +57,9 @@ int ask_for_sft(struct request *r, void *options, const char *pointer, struct uu
 {
     struct sft_settings *s = options;
     struct uuid parent;
-    const char *at_name = member(r, pointer, "name", err), *at_policy = member(r, pointer, "policy", err);
-    if (!at_name || !at_policy || sft_settings_check(s, pointer, err) < 0 ||
-        policy_name_check(s->name, at_name, err) < 0 ||
-        (s->policy.ptr && referred(r, s->policy, at_policy, &parent, err) < 0) ||
+    const char *at_name = member(r, pointer, "name", err);
+    if (!at_name || sft_settings_check(s, pointer, err) < 0 || policy_name_check(s->name, at_name, err) < 0 ||
+        (s->policy.ptr && refer_to_policy(r, s->policy, pointer, "policy", &parent, err) < 0) ||
         (s->data_form == SFT_OF_FILE && check_file(r, s, pointer, err) < 0))
         return -1;
     struct policy_order what = {.kind = "sft",
@@ -81,22 +70,27 @@ int ask_for_sft(struct request *r, void *options, const char *pointer, struct uu
     return order(r, &sft_settings_shape, s, &what, ret_job, ret_created, err);
 }
 
-/* The fit that is meant, which goes into the options: the published one may be another when the job starts. */
-static int settle_rebase_fit(struct request *r, struct rebase_settings *s, const char *at, struct err *err)
+/* A fit that the options name: ERR_UNKNOWN_REFERENCE with a pointer. */
+static int check_fit(struct request *r, const struct uuid *fit, const char *pointer, struct err *err)
 {
     struct buf body = {0};
-    struct fit_published published = {0};
-    int status;
-    if (json_given(&s->seen, REBASE_FIT)) {
-        status = fit_get(r->api->pool, &r->project, &s->fit, &body, err);
-        if (status < 0 && err->code == ERR_NOT_FOUND)
-            status = err_at(err, ERR_UNKNOWN_REFERENCE, at, "there is no such fit in this project");
-    } else {
-        status = fit_published(r->api->pool, &r->project, NULL, &published, err);
-        s->fit = published.fit;
-        s->seen.given |= UINT64_C(1) << REBASE_FIT;
-    }
+    const char *at = member(r, pointer, "fit", err);
+    int status = at ? fit_get(r->api->pool, &r->project, fit, &body, err) : -1;
     buf_free(&body);
+    if (at && status < 0 && err->code == ERR_NOT_FOUND)
+        return err_at(err, ERR_UNKNOWN_REFERENCE, at, "there is no such fit in this project");
+    return status;
+}
+
+/* The fit that is meant, which goes into the options: the published one may be another when the job starts. */
+static int settle_rebase_fit(struct request *r, struct rebase_settings *s, const char *pointer, struct err *err)
+{
+    struct fit_published published = {0};
+    if (json_given(&s->seen, REBASE_FIT))
+        return check_fit(r, &s->fit, pointer, err);
+    int status = fit_published(r->api->pool, &r->project, NULL, &published, err);
+    s->fit = published.fit;
+    s->seen.given |= UINT64_C(1) << REBASE_FIT;
     fit_published_free(&published);
     return status;
 }
@@ -106,10 +100,9 @@ int ask_for_rebase(struct request *r, void *options, const char *pointer, struct
 {
     struct rebase_settings *s = options;
     struct uuid parent;
-    const char *at_name = member(r, pointer, "name", err), *at_policy = member(r, pointer, "policy", err);
-    const char *at_fit = member(r, pointer, "fit", err);
-    if (!at_name || !at_policy || !at_fit || policy_name_check(s->name, at_name, err) < 0 ||
-        referred(r, s->policy, at_policy, &parent, err) < 0 || settle_rebase_fit(r, s, at_fit, err) < 0)
+    const char *at_name = member(r, pointer, "name", err);
+    if (!at_name || policy_name_check(s->name, at_name, err) < 0 ||
+        refer_to_policy(r, s->policy, pointer, "policy", &parent, err) < 0 || settle_rebase_fit(r, s, pointer, err) < 0)
         return -1;
     struct policy_order what = {.kind = "rebase",
                                 .reads = &parent,
@@ -124,7 +117,9 @@ static int settle_ppo_fit(struct request *r, struct ppo_job_settings *s, const c
 {
     struct fit_published fit = {0};
     const struct uuid *asked = json_given(&s->seen, PPO_JOB_FIT) ? &s->fit : NULL;
-    int status = fit_published(r->api->pool, &r->project, asked, &fit, err);
+    int status = asked ? check_fit(r, asked, pointer, err) : 0;
+    if (status == 0)
+        status = fit_published(r->api->pool, &r->project, asked, &fit, err);
     if (status == 0)
         status = ppo_job_check_groups(s, fit.one_suffices, fit.groups, fit.size, pointer, err);
     s->fit = fit.fit;
@@ -156,9 +151,9 @@ int ask_for_ppo(struct request *r, void *options, const char *pointer, struct uu
 {
     struct ppo_job_settings *s = options;
     struct uuid reference;
-    const char *at_name = member(r, pointer, "name", err), *at_policy = member(r, pointer, "policy", err);
-    if (!at_name || !at_policy || ppo_job_settings_check(s, pointer, err) < 0 ||
-        policy_name_check(s->name, at_name, err) < 0 || referred(r, s->policy, at_policy, &reference, err) < 0 ||
+    const char *at_name = member(r, pointer, "name", err);
+    if (!at_name || ppo_job_settings_check(s, pointer, err) < 0 || policy_name_check(s->name, at_name, err) < 0 ||
+        refer_to_policy(r, s->policy, pointer, "policy", &reference, err) < 0 ||
         check_items(r, s, pointer, err) < 0 || settle_ppo_fit(r, s, pointer, err) < 0)
         return -1;
     struct policy_order what = {
