@@ -12,6 +12,7 @@
 #include "core/blas.h"
 #include "core/lm/checkpoint.h"
 #include "core/lm_support.h"
+#include "core/model_support.h"
 #include "core/reward/fit.h"
 #include "core/tokenizer_support.h"
 
@@ -42,12 +43,7 @@ static void make(struct fixture *f)
     struct rng r;
     *f = (struct fixture){.tokenizer = byte_level(merges)};
     assert_int_equal(dialogue_make(f->tokenizer, DIALOGUE_TEMPLATE, -1, &f->dialogue, &err), 0);
-    struct lm_shape shape = {.family = LM_GPT2, .vocabulary = (int)tokenizer_count(f->tokenizer), .context = CONTEXT,
-                             .layers = 2, .width = WIDTH, .heads = 2, .kv_heads = 2, .head_width = 16, .hidden = 64,
-                             .norm_eps = 1e-5, .tied = true, .bos = -1, .eos = -1};
-    f->model = lm_model_new(&shape, &err);
-    assert_non_null(f->model);
-    lm_model_randomize(f->model, 3);
+    f->model = tiny_gpt2((int)tokenizer_count(f->tokenizer), CONTEXT, 2, WIDTH, -1, 3);
     for (size_t i = 0; i < f->model->layout.count; i++) /* so that the states differ clearly */
         f->model->weights[i] *= 5;
     rng_init(&r, 7, 0);

@@ -8,6 +8,7 @@
 
 #include "core/align/ppo_parts.h"
 #include "core/blas.h"
+#include "core/model_support.h"
 
 enum { VOCABULARY = 30, END = 29, FIRST_WANTED = 3, SECOND_WANTED = 4, PROMPTS = 11, RESPONSE = 6 };
 
@@ -46,24 +47,7 @@ static int count_tokens(void *context, int n, const struct ppo_episode *episodes
 
 static struct lm_model *tiny_model(int layers, int width, uint64_t seed)
 {
-    struct err err = {0};
-    struct lm_shape shape = {.family = LM_GPT2,
-                             .vocabulary = VOCABULARY,
-                             .context = 16,
-                             .layers = layers,
-                             .width = width,
-                             .heads = 2,
-                             .kv_heads = 2,
-                             .head_width = width / 2,
-                             .hidden = 2 * width,
-                             .norm_eps = 1e-5,
-                             .tied = true,
-                             .bos = -1,
-                             .eos = END};
-    struct lm_model *m = lm_model_new(&shape, &err);
-    assert_non_null(m);
-    lm_model_randomize(m, seed);
-    return m;
+    return tiny_gpt2(VOCABULARY, 16, layers, width, END, seed);
 }
 
 static void ppo_fixture_make(struct ppo_fixture *f, enum objective_mode mode)

@@ -12,6 +12,7 @@
 #include "core/align/reward_scorer.h"
 #include "core/align/snapshot.h"
 #include "core/blas.h"
+#include "core/model_support.h"
 #include "core/tokenizer_support.h"
 
 enum { ITEMS = 30, PEOPLE = 12, EACH = 12, COMPARISONS = PEOPLE * EACH, GROUPS = 2 };
@@ -37,11 +38,7 @@ static void make(struct fixture *f)
     struct rng r;
     *f = (struct fixture){.tokenizer = byte_level("a b / ab ab / Ġ c"), .data = {.longest = 16, .heads = 1}};
     assert_int_equal(dialogue_make(f->tokenizer, DIALOGUE_TEMPLATE, -1, &f->dialogue, &err), 0);
-    struct lm_shape shape = {.family = LM_GPT2, .vocabulary = (int)tokenizer_count(f->tokenizer), .context = 16,
-                             .layers = 1, .width = 32, .heads = 2, .kv_heads = 2, .head_width = 16, .hidden = 64,
-                             .norm_eps = 1e-5, .tied = true, .bos = -1, .eos = -1};
-    f->base = lm_model_new(&shape, &err);
-    lm_model_randomize(f->base, 3);
+    f->base = tiny_gpt2((int)tokenizer_count(f->tokenizer), 16, 1, 32, -1, 3);
     rng_init(&r, 9, 0);
     for (int i = 0; i < ITEMS; i++) {
         char with[16] = "", without[16] = "";

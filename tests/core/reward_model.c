@@ -13,6 +13,7 @@
 #include "core/align/snapshot.h"
 #include "core/blas.h"
 #include "core/lm_support.h"
+#include "core/model_support.h"
 #include "core/tokenizer_support.h"
 
 static const char merges[] = "a b / ab ab / Ġ c / Ċ Ċ";
@@ -32,12 +33,7 @@ static void make(struct fixture *f)
     struct rng r;
     *f = (struct fixture){.tokenizer = byte_level(merges), .data = {.longest = LONGEST, .heads = HEADS}};
     assert_int_equal(dialogue_make(f->tokenizer, DIALOGUE_TEMPLATE, -1, &f->dialogue, &err), 0);
-    struct lm_shape shape = {.family = LM_GPT2, .vocabulary = (int)tokenizer_count(f->tokenizer), .context = 32,
-                             .layers = 2, .width = 32, .heads = 2, .kv_heads = 2, .head_width = 16, .hidden = 64,
-                             .norm_eps = 1e-5, .tied = true, .bos = -1, .eos = -1};
-    f->base = lm_model_new(&shape, &err);
-    assert_non_null(f->base);
-    lm_model_randomize(f->base, 3);
+    f->base = tiny_gpt2((int)tokenizer_count(f->tokenizer), 32, 2, 32, -1, 3);
     f->model = reward_model_new(f->base, HEADS, 5, &err);
     assert_non_null(f->model);
     rng_init(&r, 9, 0);

@@ -8,30 +8,14 @@
 
 #include "core/align/sft.h"
 #include "core/blas.h"
+#include "core/model_support.h"
 #include "core/tokenizer_support.h"
 
 static const char merges[] = "a b / ab ab / Ġ c / Ċ Ċ";
 
 static struct lm_model *small_model(const struct tokenizer *t)
 {
-    struct err err = {0};
-    struct lm_shape shape = {.family = LM_GPT2,
-                             .vocabulary = (int)tokenizer_count(t),
-                             .context = 32,
-                             .layers = 2,
-                             .width = 32,
-                             .heads = 2,
-                             .kv_heads = 2,
-                             .head_width = 16,
-                             .hidden = 64,
-                             .norm_eps = 1e-5,
-                             .tied = true,
-                             .bos = -1,
-                             .eos = -1};
-    struct lm_model *m = lm_model_new(&shape, &err);
-    assert_non_null(m);
-    lm_model_randomize(m, 3);
-    return m;
+    return tiny_gpt2((int)tokenizer_count(t), 32, 2, 32, -1, 3);
 }
 
 static void add(struct sft_data *d, const struct dialogue *dialogue, const char *prompt, const char *text)
