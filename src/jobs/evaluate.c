@@ -7,11 +7,11 @@
 #include "base/clock.h"
 #include "base/mem.h"
 #include "core/align/responses.h"
-#include "core/lm/checkpoint_digest.h"
 #include "formats/evaluate_options.h"
 #include "jobs/evaluation_document.h"
 #include "jobs/judging.h"
 #include "jobs/machine.h"
+#include "jobs/policy_folder.h"
 #include "jobs/reporter.h"
 #include "jobs/standing.h"
 #include "store/completion.h"
@@ -135,14 +135,9 @@ static struct responses_options sampling_of(struct evaluate *e, const char *stag
 static int open_policy(struct evaluate *e, const char *name, struct language_model *lm, struct err *err)
 {
     struct policy policy;
-    uint8_t digest[SHA256_SIZE];
     struct pg *pg = reporter_pg(&e->reporter, 0, err);
     if (!pg || policy_read(pg, &e->job->lease->project, str_of(name), &e->arena, &policy, err) < 0 ||
-        checkpoint_digest(policy.folder, digest, NULL, err) < 0)
-        return -1;
-    if (memcmp(digest, policy.digest, sizeof digest) != 0)
-        return err_set(err, ERR_BAD_FILE, "%s has changed since it became the policy %s", policy.folder, name);
-    if (language_model_open(lm, e->job->threads, err) < 0)
+        policy_folder_check(&policy, err) < 0 || language_model_open(lm, e->job->threads, err) < 0)
         return -1;
     return language_model_load(lm, policy.folder, err);
 }
