@@ -7,7 +7,8 @@
 #include "core/align/encode.h"
 #include "core/align/language_model.h"
 #include "core/lm/checkpoint.h"
-#include "core/lm/checkpoint_digest.h"
+#include "jobs/machine.h"
+#include "jobs/policy_folder.h"
 #include "store/policy.h"
 #include "store/response_features.h"
 
@@ -173,16 +174,11 @@ int encoding_add_response(struct encoding *e, const struct uuid *id, struct str 
 /* Loads the checkpoint, which must still be what was registered. */
 static int open_model(struct encoding *e, struct err *err)
 {
-    uint8_t digest[SHA256_SIZE];
-    if (checkpoint_digest(e->policy.folder, digest, NULL, err) < 0)
-        return -1;
-    if (memcmp(digest, e->policy.digest, sizeof digest) != 0)
-        return err_set(err, ERR_BAD_FILE, "the files in %s have changed since the policy %s was registered",
-                       e->policy.folder, e->policy.name);
-    if (language_model_open(&e->lm, e->reporter->job->threads, err) < 0 ||
+    if (policy_folder_check(&e->policy, err) < 0 ||
+        language_model_open(&e->lm, e->reporter->job->threads, err) < 0 ||
         language_model_load(&e->lm, e->policy.folder, err) < 0)
         return -1;
-    struct encode_options options = {.gemm = e->lm.gemm};
+    struct encode_options options = {.gemm = e->lm.gemm, .memory_limit = machine_memory()};
     return encode_open(e->lm.model, &e->lm.dialogue, &options, &e->encode, err);
 }
 

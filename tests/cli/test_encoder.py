@@ -102,7 +102,7 @@ def test_a_checkpoint_that_changed_is_refused(world, checkpoint, tmp_path):
     world.start()
     fit, job = world.ask(project, dict(QUICK, encoder="lm", policy="reader"))
     world.until_state(job, "failed")
-    assert "have changed since the policy reader was registered" in world.job(job)["error"]["message"]
+    assert "has changed since it became the policy reader" in world.job(job)["error"]["message"]
 
 
 def order_rebase(world, project, name, options):
