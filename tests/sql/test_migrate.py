@@ -1,4 +1,6 @@
 """egalign migrate: once, whoever comes, and never onto a schema that it does not know."""
+import hashlib
+import pathlib
 import subprocess
 
 import psycopg2
@@ -26,6 +28,12 @@ def test_twice_is_once(program, empty_database):
     second = migrate(program, empty_database)
     assert second.returncode == 0 and "up to date" in second.stdout, second.stderr
     assert query(empty_database, "SELECT * FROM schema_migration ORDER BY version") == rows
+
+
+def test_checksums_are_those_of_the_files(database):
+    files = sorted((pathlib.Path(__file__).resolve().parents[2] / "migrations").glob("*.sql"))
+    assert query(database, "SELECT encode(checksum, 'hex') FROM schema_migration ORDER BY version") == \
+        [(hashlib.sha256(file.read_bytes()).hexdigest(),) for file in files]
 
 
 def test_ten_at_once(program, empty_database):

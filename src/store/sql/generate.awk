@@ -14,7 +14,7 @@ function emit(name, omit,    i, bytes) {
         if (omit != "" && lines[i] ~ omit) continue
         bytes += length(lines[i]) + 1
         text = lines[i]
-        gsub(/\\/, "\\\\", text)
+        gsub(/\\/, "&&", text)
         gsub(/"/, "\\\"", text)
         printf "    \"%s\\n\"\n", text
     }
