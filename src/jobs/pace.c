@@ -37,6 +37,8 @@ bool pace_checkpoint(struct pace *p)
     if (p->done == p->steps || (!due && !*p->stop))
         return false;
     p->saved_ns = now;
+    if (p->saving)
+        p->saving(p->teller);
     return true;
 }
 

@@ -13,6 +13,8 @@ struct pace {
     const char *folder;                /* of the checkpoints */
     int64_t checkpoint_every;          /* steps; 0: five minutes */
     const volatile sig_atomic_t *stop; /* asks for a checkpoint and the end */
+    void (*saving)(void *teller);      /* NULL, or called before each checkpoint */
+    void *teller;
 
     bool resumed;                /* it goes on from a checkpoint */
     int64_t begin_ns, saved_ns;

@@ -311,6 +311,7 @@ static int checkpoint_when_due(struct reinforce *r, struct err *err)
     if (!due || done == r->options.updates)
         return 0;
     r->saved_ns = now;
+    reporter_flush(&r->reporter); /* the next attempt does not make these figures again */
     return ppo_save(r->ppo, r->folder, err);
 }
 

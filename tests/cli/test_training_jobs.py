@@ -64,7 +64,7 @@ def test_it_learns_what_was_preferred(place, whole):
     recipe = policy["recipe"]
     assert recipe["steps_done"] == 120 and recipe["examples"] == 12 and recipe["seed"] == 3 and recipe["data"] == "preferred"
     assert len(recipe["data_digest"]) == 64 and "(" in recipe["program"]
-    assert not (place.models / "jobs" / job["id"]).exists()
+    until(lambda: not (place.models / "jobs" / job["id"]).exists(), "the job's folder to go")
     series = place.part(job["id"], "metrics")
     assert [m["step"] for m in series] == list(range(1, 121))
     assert all({"loss", "learning_rate", "grad_norm", "tokens_per_second"} <= m["figures"].keys() for m in series)
