@@ -180,6 +180,7 @@ static void restores_to_the_same_bits(void **state)
         assert_int_equal(group_rewards_score(a, 1, STR_LITERAL("0.3"), x, &e), 0);
         assert_int_equal(group_rewards_score(b, 1, STR_LITERAL("0.3"), y, &e), 0);
         assert_memory_equal(x, y, sizeof x);
+        group_rewards_free(b);
         assert_int_equal(group_rewards_restore(&s, 2, others, out.data, out.length, &b, &e), -1);
         assert_int_equal(e.code, ERR_CONFLICT);
         assert_int_equal(group_rewards_restore(&s, 2, prompts, out.data, out.length - 1, &b, &e), -1);
