@@ -10,8 +10,8 @@
 #include "core/reward/folds.h"
 #include "core/reward/study.h"
 
-/* Fills the accuracies and calibrations of `fit`, whose k, ridges and temperature are set, and of its groups; `final` is
- * its mixture, groups in the fit's order. */
+/* Fills the accuracies and calibrations of `fit`, whose k, ridges and temperature are set, and of its groups; `final`
+ * is its mixture, groups in the fit's order. */
 int accuracy_measure(struct study *st, const struct folds *folds, const struct mixture *final, struct fit *fit,
                      struct err *err);
 
