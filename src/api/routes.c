@@ -139,7 +139,7 @@ const struct route routes[] = {
      .example = "{\"prompt\":\"Why is the sky blue?\",\"responses\":[\"Because of scattering.\",\"It reflects the "
                 "sea.\"],\"objective\":\"maxmin\",\"beta\":0.5,\"seed\":7}",
      ANSWERS({200, "Selection", "The choice."},
-             {409, "Problem", "No fit is published, or none of its groups is large enough."}),
+             {409, "Problem", "No fit is published, it scores with a language model, or its groups are too small."}),
      .handle = on_select_post},
 
     {"POST", PROJECT "/jobs", "createJob", ROLE_OPERATOR, ROUTE_TRACED, .body = &job_body_shape,
