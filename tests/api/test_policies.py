@@ -266,6 +266,7 @@ def test_a_rebase_and_an_lm_fit_name_what_is_there(shared, project, models):
     problem(ask("rebase", name="shaped", policy="base", fit=str(uuid.uuid4())), 422, "unknown_reference", "/options/fit")
     problem(ask("fit", encoder="lm"), 422, "invalid_value", "/options/policy")
     problem(ask("fit", encoder="lm", policy="nowhere"), 409, "not_ready")
+    problem(shared.post(PROJECT + "/fits", {"encoder": "lm", "policy": "nowhere"}, project=project), 409, "not_ready")
     reply = ask("fit", encoder="lm", policy="base")
     assert reply.status_code == 202 and reply.json()["options"] == {"encoder": "lm", "policy": "base"}
     fit = reply.json()["fit"]
