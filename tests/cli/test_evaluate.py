@@ -1,9 +1,11 @@
 """One policy judged against another by groups, through a running service: a held-out judge, people's own comparisons, KL,
 the win rates that carry it over refits, and what is refused."""
+import hashlib
 import json
 import random
 import shutil
 import subprocess
+import uuid
 
 import pytest
 
@@ -30,6 +32,26 @@ def train(program, folder, name, kinds, *arguments):
     return out
 
 
+def is_held_out(project, name, share=0.4):
+    """The lot of src/jobs/held_out.h for the id that src/store/identity.h derives from project and name."""
+    annotator = bytearray(hashlib.sha256(b"A" + project.bytes + name.encode()).digest()[:16])
+    annotator[6], annotator[8] = 0x80 | annotator[6] & 0x0F, 0x80 | annotator[8] & 0x3F
+    lot = int.from_bytes(hashlib.sha256(b"held out\0" + annotator).digest()[:8], "big") >> 11
+    return lot * 2.0 ** -53 < share
+
+
+def people_of(project, taste, held_out, seen):
+    """Names by lot: the project's id is another one in each run, and a judge of two people would be none."""
+    wanted, names = {True: held_out, False: seen}, []
+    for number in range(10000):
+        name = f"{taste}-{number}"
+        side = is_held_out(project, name)
+        if wanted[side] > 0:
+            wanted[side] -= 1
+            names.append(name)
+    return names
+
+
 @pytest.fixture(scope="module")
 def place(start_daemon, cluster, migrated_template, program, tmp_path_factory):
     """Two groups (20 like many words, 12 few), a base policy, and a policy of few words trained from it."""
@@ -41,6 +63,8 @@ def place(start_daemon, cluster, migrated_template, program, tmp_path_factory):
     place = Place(daemon, daemon.database)
     register(place, "base", base)
     register(place, "short", short, parent="base", recipe={"objective": "single"})
+    project = uuid.UUID(place.call("GET", PROJECT)[1]["id"])
+    place.people = people_of(project, "many", 8, 12) + people_of(project, "few", 5, 7)
     draw, lines = random.Random(3), []
     for person in range(32):
         for _ in range(14):
@@ -48,7 +72,7 @@ def place(start_daemon, cluster, migrated_template, program, tmp_path_factory):
             prefers_few = (person >= 20) == (draw.random() < 0.95)
             pair = [(few, prefers_few), (many, not prefers_few)]
             draw.shuffle(pair)
-            lines.append({"annotator": f"person-{person}", "prompt": draw.choice(PROMPTS), "a": {"text": pair[0][0]},
+            lines.append({"annotator": place.people[person], "prompt": draw.choice(PROMPTS), "a": {"text": pair[0][0]},
                           "b": {"text": pair[1][0]}, "outcome": "a" if pair[0][1] else "b"})
     post_lines(place, lines)
     yield place
@@ -103,7 +127,7 @@ def few_words(place, result):
 def test_the_groups_judge_by_those_who_were_held_out(place, judged):
     assert (judged["state"], judged["policy"], judged["against"], judged["fit"]) == ("done", "short", "base", place.fit)
     result = judged["result"]
-    assert result["pairs"] == 32 and result["judge"]["status"] == "ok" and result["judge"]["annotators"] < 20
+    assert result["pairs"] == 32 and result["judge"]["status"] == "ok" and result["judge"]["annotators"] == 13
     few, many = few_words(place, result)
     for group in (few, many):
         assert group["judge"]["matched"] and group["judge"]["agreement"] > 0.5 > group["judge"]["runner_up"]
@@ -172,7 +196,7 @@ def test_people_are_counted_apart(place, judged):
     """People of the group of few words compare responses of the two policies."""
     rows = place.sql("SELECT i.prompt, s.text, b.text FROM item i JOIN response s ON s.item_id = i.id AND s.policy = 'short' "
                      "JOIN response b ON b.item_id = i.id AND b.policy = 'base' WHERE s.text <> b.text LIMIT 6")
-    post_lines(place, [{"annotator": f"person-{20 + n}", "prompt": prompt, "a": {"text": short, "policy": "short"},
+    post_lines(place, [{"annotator": place.people[20 + n], "prompt": prompt, "a": {"text": short, "policy": "short"},
                         "b": {"text": base, "policy": "base"}, "outcome": "tie" if n == 0 else "a"}
                        for n, (prompt, short, base) in enumerate(rows)])
     result = evaluate(place, **OPTIONS, fit=place.fit)[0]["result"]
