@@ -264,7 +264,7 @@ def test_a_full_disk_refuses_and_recovers(program, small_disk):
             assert here.put(key, number).status_code == 201
             acknowledged.add(key)
         ballast = pathlib.Path(small_disk) / "ballast"
-        with open(ballast, "wb") as file, contextlib.suppress(OSError):
+        with open(ballast, "wb", buffering=0) as file, contextlib.suppress(OSError):
             while True:
                 file.write(b"\0" * 65536)
         refused = False
