@@ -32,7 +32,9 @@ LDFLAGS  += $(LINKHARD) $(SANITIZE)
 # Loops that must vectorise. No -ffast-math: a NaN must be seen.
 VECTORISE := -O3 -fopenmp-simd -fno-trapping-math
 CFLAGS_src/core/lm/kernels_portable.c := $(VECTORISE)
-CFLAGS_src/core/lm/kernels_avx2.c     := $(VECTORISE) $(if $(findstring x86_64,$(shell uname -m)),-mavx2 -mfma)
+AVX2      := $(if $(findstring x86_64,$(shell uname -m)),-mavx2 -mfma)
+CFLAGS_src/core/lm/kernels_avx2.c     := $(VECTORISE) $(AVX2)
+CFLAGS_src/core/lm/sgemm_avx2.c       := $(AVX2)
 
 SOURCES  := $(sort $(shell find src -name '*.c'))
 OBJECTS  := $(SOURCES:%.c=$B/%.o)

@@ -1,11 +1,11 @@
 /* ppo: times PPO updates of the small model; bench/ppo_peer.py does the same work in PyTorch.
  *
- * usage: build/release/bench/ppo [THREADS [UPDATES [FROZEN]]]
+ * usage: build/release/bench/ppo [THREADS [UPDATES [FROZEN [BACKEND]]]]
  * The model has 6 blocks, d 256 and V 8192; an update has 256 episodes (prompts of 16 tokens, responses of 24), 4
  * epochs of 4 minibatches. Prints, of the fastest of UPDATES updates by the wall clock and of the one that took the
  * least CPU (which a busy machine spoils less), episodes a second, and tokens a second of each phase: generating (new
  * tokens), scoring (the callback; nothing here, for the reward is a count), preparing (log-probabilities of policy and
- * reference, values; all tokens) and training (all tokens, each epoch). FROZEN blocks (0) are not trained. */
+ * reference, values; all tokens) and training (all tokens, each epoch). FROZEN blocks (0) are not trained. BACKEND is that of core/lm/gemm.h (fp32). */
 #include <stdio.h>
 #include <stdlib.h>
 #include <time.h>
@@ -122,7 +122,9 @@ int main(int argc, char **argv)
     for (int i = 0; i < PROMPTS; i++)
         prompts[i] = (struct ppo_prompt){tokens + i * LENGTH, LENGTH};
     objective_options_default(OBJECTIVE_SINGLE, 1, &objective);
-    o.gemm = (struct gemm){gemm_backend(NULL, NULL), threads};
+    o.gemm = (struct gemm){gemm_backend(argc > 4 ? argv[4] : "fp32", &err), threads};
+    if (!o.gemm.backend)
+        goto out;
     o.updates = updates;
     o.frozen = argc > 3 ? atoi(argv[3]) : 0;
     p = ppo_new(&(struct ppo_inputs){.policy = m, .prompts = prompts, .prompt_count = PROMPTS, .eos = -1, .groups = 1,

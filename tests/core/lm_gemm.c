@@ -7,6 +7,7 @@
 #include "core/blas.h"
 #include "core/lm/gemm.h"
 #include "core/lm/onednn.h"
+#include "core/lm/sgemm_avx2.h"
 #include "core/lm_support.h"
 
 static const int shapes[][3] = {{1, 1, 1}, {3, 5, 7}, {64, 33, 16}, {130, 515, 19}, {300, 257, 40}, {260, 600, 9},
@@ -63,10 +64,57 @@ static void check_backend(const char *name, bool rounded, double limit)
         }
 }
 
-static void fp32_matches_the_naive_twin(void **state)
+static void openblas_matches_the_naive_twin(void **state)
 {
     (void)state;
-    check_backend("fp32", false, 1e-6);
+    check_backend("openblas", false, 1e-6);
+}
+
+static void avx2_matches_the_naive_twin(void **state)
+{
+    (void)state;
+    if (!sgemm_avx2_can())
+        skip();
+    check_backend("avx2", false, 1e-6);
+}
+
+/* Rows 0 .. n - 1 of a product by themselves are the rows of the whole one, to the bit, and columns likewise. */
+static void avx2_gives_a_row_the_same_bits_whatever_goes_with_it(void **state)
+{
+    (void)state;
+    enum { M = 205, N = 150, K = 1000 };
+    struct rng rng;
+    if (!sgemm_avx2_can())
+        skip();
+    rng_init(&rng, 5, 0);
+    float *a = random_floats(&rng, (size_t)M * K, 1), *b = random_floats(&rng, (size_t)N * K, 1);
+    float *whole = random_floats(&rng, (size_t)M * N, 1), *part = random_floats(&rng, (size_t)M * N, 1);
+    for (int mode = 0; mode < 4; mode++) {
+        bool ta = mode & 1, tb = mode & 2;
+        struct gemm_product p = {.transpose_a = ta, .transpose_b = tb, .m = M, .n = N, .k = K, .alpha = 1.5f, .a = a,
+                                 .lda = ta ? M : K, .b = b, .ldb = tb ? K : N, .c = whole, .ldc = N};
+        sgemm_avx2_multiply(&p);
+        for (int cut = 1; cut < N; cut += 37) {
+            struct gemm_product first = p, rest = p;
+            first.c = rest.c = part;
+            first.m = cut;
+            rest.m -= cut;
+            rest.a += ta ? cut : cut * K;
+            rest.c += cut * N;
+            sgemm_avx2_multiply(&first);
+            rest.n = cut;
+            sgemm_avx2_multiply(&rest);
+            rest.n = N - cut;
+            rest.b += tb ? cut * K : cut;
+            rest.c += cut;
+            sgemm_avx2_multiply(&rest);
+            assert_memory_equal(part, whole, M * N * sizeof *whole);
+        }
+    }
+    mem_free(a);
+    mem_free(b);
+    mem_free(whole);
+    mem_free(part);
 }
 
 static void onednn_matches_the_naive_twin(void **state)
@@ -97,8 +145,10 @@ static void products_do_not_depend_on_threads(void **state)
 {
     (void)state;
     struct threads *pair = threads_new(2, NULL);
-    for (int i = 0; i < 3; i++) {
+    for (int i = 0; i < 4; i++) {
         struct gemm one = {gemm_backend_at(i), NULL}, two = {one.backend, pair};
+        if (one.backend->multiply == sgemm_avx2_multiply && !sgemm_avx2_can())
+            continue;
         for (size_t s = 0; s < sizeof shapes / sizeof shapes[0]; s++)
             for (int mode = 0; mode < 4; mode++) {
                 size_t n;
@@ -117,7 +167,7 @@ static void the_automatic_choice_is_one_that_this_machine_is_fast_at(void **stat
     (void)state;
     const struct gemm_backend *b = gemm_backend("auto", NULL);
     assert_non_null(b);
-    assert_string_equal(b->name, onednn_has_bf16() ? "bf16" : "fp32");
+    assert_string_equal(b->name, onednn_has_bf16() ? "bf16" : gemm_backend("fp32", NULL)->name);
     assert_non_null(strstr(gemm_bf16_engine(), "oneDNN"));
 }
 
@@ -128,7 +178,7 @@ static void unknown_backends_are_refused_by_name(void **state)
     assert_null(gemm_backend("abacus", &err));
     assert_int_equal(err.code, ERR_USAGE);
     assert_non_null(strstr(err.message, "abacus"));
-    assert_string_equal(gemm_backend(NULL, &err)->name, "fp32");
+    assert_string_equal(gemm_backend(NULL, &err)->name, sgemm_avx2_pays() ? "avx2" : "openblas");
 }
 
 static int start_blas(void **state)
@@ -140,7 +190,9 @@ static int start_blas(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(fp32_matches_the_naive_twin),
+        cmocka_unit_test(openblas_matches_the_naive_twin),
+        cmocka_unit_test(avx2_matches_the_naive_twin),
+        cmocka_unit_test(avx2_gives_a_row_the_same_bits_whatever_goes_with_it),
         cmocka_unit_test(onednn_matches_the_naive_twin),
         cmocka_unit_test(bf16_matches_the_naive_twin_of_rounded_operands),
         cmocka_unit_test(bf16x3_matches_the_naive_twin),

@@ -7,6 +7,7 @@
 #include "core/blas.h"
 #include "core/lm/bf16.h"
 #include "core/lm/onednn.h"
+#include "core/lm/sgemm_avx2.h"
 
 static void openblas_multiply(const struct gemm_product *p)
 {
@@ -40,13 +41,16 @@ static void onednn_fp32_multiply(const struct gemm_product *p)
         openblas_multiply(p);
 }
 
+enum { OPENBLAS, AVX2, BF16 }; /* positions */
+
 static const struct gemm_backend backends[] = {
-    {"fp32", "OpenBLAS sgemm, one call per block", INT_MAX, INT_MAX, openblas_multiply, openblas_multiply, 1e-6},
-    {"bf16", "operands rounded to bf16, sums in fp32", BF16_ROWS, BF16_COLUMNS, bf16_multiply, openblas_multiply, 1e-2},
+    {"openblas", "OpenBLAS sgemm, one call per block", INT_MAX, INT_MAX, openblas_multiply, openblas_multiply, 1e-6, false},
+    {"avx2", "our own fp32, for CPUs with AVX2", INT_MAX, INT_MAX, sgemm_avx2_multiply, openblas_multiply, 1e-6, true},
+    {"bf16", "operands rounded to bf16, sums in fp32", BF16_ROWS, BF16_COLUMNS, bf16_multiply, openblas_multiply, 1e-2, false},
     {"bf16x3", "operands split into two bf16 each, sums in fp32", BF16_ROWS, BF16_COLUMNS, bf16x3_multiply,
-     openblas_multiply, 2e-5},
-    {"onednn", "oneDNN matmul, fp32", INT_MAX, INT_MAX, onednn_fp32_multiply, openblas_multiply, 1e-6},
-    {"naive", "schoolbook products in double, for tests", INT_MAX, INT_MAX, naive_multiply, naive_multiply, 1e-6},
+     openblas_multiply, 2e-5, false},
+    {"onednn", "oneDNN matmul, fp32", INT_MAX, INT_MAX, onednn_fp32_multiply, openblas_multiply, 1e-6, false},
+    {"naive", "schoolbook products in double, for tests", INT_MAX, INT_MAX, naive_multiply, naive_multiply, 1e-6, false},
 };
 
 const struct gemm_backend *gemm_backend_at(int i)
@@ -95,10 +99,10 @@ static bool passes(const struct gemm_backend *b)
 
 static const struct gemm_backend *find_backend(const char *name)
 {
-    if (!name)
-        return &backends[0];
-    if (strcmp(name, "auto") == 0)
-        return &backends[onednn_has_bf16() ? 1 : 0];
+    if (name && strcmp(name, "auto") == 0 && onednn_has_bf16())
+        return &backends[BF16];
+    if (!name || strcmp(name, "auto") == 0 || strcmp(name, "fp32") == 0)
+        return &backends[sgemm_avx2_pays() ? AVX2 : OPENBLAS];
     for (size_t i = 0; i < sizeof backends / sizeof backends[0]; i++)
         if (strcmp(backends[i].name, name) == 0)
             return &backends[i];
@@ -110,9 +114,12 @@ const struct gemm_backend *gemm_backend(const char *name, struct err *err)
     const struct gemm_backend *b = find_backend(name);
     if (!b)
         err_set(err, ERR_USAGE,
-                "there is no matrix backend \"%.40s\"; there are: auto, fp32, bf16, bf16x3, onednn, naive", name);
+                "there is no matrix backend \"%.40s\"; there are: auto, fp32, bf16, bf16x3, avx2, openblas, onednn, naive",
+                name);
     else if (b->multiply == onednn_fp32_multiply && !onednn_present())
         err_set(err, ERR_NUMERICAL, "the matrix backend \"onednn\" cannot be used: %s", onednn_found());
+    else if (b->multiply == sgemm_avx2_multiply && !sgemm_avx2_can())
+        err_set(err, ERR_NUMERICAL, "the matrix backend \"avx2\" cannot be used: this CPU has no AVX2 with FMA");
     else if (!passes(b))
         err_set(err, ERR_NUMERICAL, "the matrix backend \"%s\" gives wrong products on this machine", b->name);
     else
@@ -127,10 +134,17 @@ struct cut {
 };
 
 /* Blocks of a product of m x n: enough to keep the threads of a small machine busy, and no more, for each block packs
- * its operands anew. */
-static int blocks_wanted(double area)
+ * its operands anew. Where results do not depend on the cut it may depend on the threads. */
+static int blocks_wanted(const struct gemm *g, double area)
 {
-    return area < 1 << 13 ? 1 : area < 1 << 15 ? 2 : area < 1 << 17 ? 4 : area < 1 << 23 ? 8 : 16;
+    enum { A_THREAD = 4 }; /* so that a thread that is held up leaves some to the others */
+    int by_area = area < 1 << 13 ? 1 : area < 1 << 15 ? 2 : area < 1 << 17 ? 4 : area < 1 << 23 ? 8 : 16;
+    int count = g->threads ? threads_count(g->threads) : 1, by_threads = 1;
+    if (!g->backend->cut_freely)
+        return by_area;
+    while (by_threads < A_THREAD * count && count > 1)
+        by_threads *= 2;
+    return by_threads < by_area ? by_threads : by_area;
 }
 
 /* Size of each of `parts` equal parts of n, a multiple of the kernels' own grain, at most `most`. */
@@ -142,9 +156,10 @@ static int part_of(int n, int parts, int most)
 }
 
 /* Cuts the sides in powers of two, so that the least is packed: a block packs its rows of A and its columns of B. */
-static struct cut cut_product(const struct gemm_backend *b, int m, int n)
+static struct cut cut_product(const struct gemm *g, int m, int n)
 {
-    int wanted = blocks_wanted((double)m * n), best = 1;
+    const struct gemm_backend *b = g->backend;
+    int wanted = blocks_wanted(g, (double)m * n), best = 1;
     double least = INFINITY;
     for (int down = 1; down <= wanted; down *= 2) {
         double packed = (double)m * (wanted / down) + (double)n * down;
@@ -183,7 +198,7 @@ void gemm_run(const struct gemm *g, const struct gemm_product *p)
 {
     if (p->m <= 0 || p->n <= 0)
         return;
-    struct blocked_product b = {.backend = g->backend, .whole = p, .cut = cut_product(g->backend, p->m, p->n)};
+    struct blocked_product b = {.backend = g->backend, .whole = p, .cut = cut_product(g, p->m, p->n)};
     threads_run(g->threads, b.cut.down * b.cut.across, multiply_block, &b);
 }
 

@@ -1,8 +1,8 @@
 /* gemm: matrix products of the language-model engine, behind a table of backends chosen at run time.
  *
- * All matrices are row-major float with explicit leading dimensions. The result is cut into blocks whose sizes depend
- * on the shape only, never on the number of threads, and each block is one call of the backend: so a product is the
- * same bit for bit on one thread and on two. It refuses to pick a backend behind the caller's back: a run records the
+ * All matrices are row-major float with explicit leading dimensions. The result is cut into blocks, and each block is
+ * one call of the backend. Their sizes depend on the shape only, unless no bit of the backend's results depends on
+ * them: so a product is the same bit for bit on one thread and on two. It refuses to pick a backend behind the caller's back: a run records the
  * name.
  *
  * `struct gemm` owns nothing; the pool must outlive it. One product at a time per pool. blas_start must have been
@@ -38,6 +38,7 @@ struct gemm_backend {
     void (*multiply)(const struct gemm_product *part); /* one thread computes one block */
     void (*multiply_here)(const struct gemm_product *p); /* for gemm_run_here: any size */
     double tolerance;                                  /* of the self-test, relative to sum |a| |b| */
+    bool cut_freely;                                   /* no result depends on how the product is cut */
 };
 
 struct gemm {
@@ -46,7 +47,9 @@ struct gemm {
 };
 
 /* The backend called `name`, after a self-test against the schoolbook product:
- *   "fp32"    OpenBLAS
+ *   "fp32"    the faster of the next two on this CPU
+ *   "avx2"    our own (sgemm_avx2.h)
+ *   "openblas"
  *   "bf16"    operands rounded to bf16, sums in fp32 (bf16.h); what is multiplied by gemm_run_here stays fp32
  *   "bf16x3"  operands split into two bf16 each: nearly fp32's precision by bf16 instructions
  *   "onednn"  oneDNN's fp32, where the library is there
