@@ -5,7 +5,8 @@
  * epochs of 4 minibatches. Prints, of the fastest of UPDATES updates by the wall clock and of the one that took the
  * least CPU (which a busy machine spoils less), episodes a second, and tokens a second of each phase: generating (new
  * tokens), scoring (the callback; nothing here, for the reward is a count), preparing (log-probabilities of policy and
- * reference, values; all tokens) and training (all tokens, each epoch). FROZEN blocks (0) are not trained. BACKEND is that of core/lm/gemm.h (fp32). */
+ * reference, values; all tokens) and training (all tokens, each epoch). FROZEN blocks (0) are not trained; BACKEND
+ * (fp32) is a name of core/lm/gemm.h. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <time.h>

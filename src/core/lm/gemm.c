@@ -44,13 +44,17 @@ static void onednn_fp32_multiply(const struct gemm_product *p)
 enum { OPENBLAS, AVX2, BF16 }; /* positions */
 
 static const struct gemm_backend backends[] = {
-    {"openblas", "OpenBLAS sgemm, one call per block", INT_MAX, INT_MAX, openblas_multiply, openblas_multiply, 1e-6, false},
-    {"avx2", "our own fp32, for CPUs with AVX2", INT_MAX, INT_MAX, sgemm_avx2_multiply, openblas_multiply, 1e-6, true},
-    {"bf16", "operands rounded to bf16, sums in fp32", BF16_ROWS, BF16_COLUMNS, bf16_multiply, openblas_multiply, 1e-2, false},
+    [OPENBLAS] = {"openblas", "OpenBLAS sgemm, one call per block", INT_MAX, INT_MAX, openblas_multiply,
+                  openblas_multiply, 1e-6, false},
+    [AVX2] = {"avx2", "our own fp32, for CPUs with AVX2", INT_MAX, INT_MAX, sgemm_avx2_multiply, openblas_multiply,
+              1e-6, true},
+    [BF16] = {"bf16", "operands rounded to bf16, sums in fp32", BF16_ROWS, BF16_COLUMNS, bf16_multiply,
+              openblas_multiply, 1e-2, false},
     {"bf16x3", "operands split into two bf16 each, sums in fp32", BF16_ROWS, BF16_COLUMNS, bf16x3_multiply,
      openblas_multiply, 2e-5, false},
     {"onednn", "oneDNN matmul, fp32", INT_MAX, INT_MAX, onednn_fp32_multiply, openblas_multiply, 1e-6, false},
-    {"naive", "schoolbook products in double, for tests", INT_MAX, INT_MAX, naive_multiply, naive_multiply, 1e-6, false},
+    {"naive", "schoolbook products in double, for tests", INT_MAX, INT_MAX, naive_multiply, naive_multiply, 1e-6,
+     false},
 };
 
 const struct gemm_backend *gemm_backend_at(int i)
@@ -114,8 +118,8 @@ const struct gemm_backend *gemm_backend(const char *name, struct err *err)
     const struct gemm_backend *b = find_backend(name);
     if (!b)
         err_set(err, ERR_USAGE,
-                "there is no matrix backend \"%.40s\"; there are: auto, fp32, bf16, bf16x3, avx2, openblas, onednn, naive",
-                name);
+                "there is no matrix backend \"%.40s\"; there are: auto, fp32, bf16, bf16x3, avx2, openblas, onednn, "
+                "naive", name);
     else if (b->multiply == onednn_fp32_multiply && !onednn_present())
         err_set(err, ERR_NUMERICAL, "the matrix backend \"onednn\" cannot be used: %s", onednn_found());
     else if (b->multiply == sgemm_avx2_multiply && !sgemm_avx2_can())

@@ -2,8 +2,8 @@
  *
  * All matrices are row-major float with explicit leading dimensions. The result is cut into blocks, and each block is
  * one call of the backend. Their sizes depend on the shape only, unless no bit of the backend's results depends on
- * them: so a product is the same bit for bit on one thread and on two. It refuses to pick a backend behind the caller's back: a run records the
- * name.
+ * them: so a product is the same bit for bit on one thread and on two. It refuses to pick a backend behind the caller's
+ * back: a run records the name.
  *
  * `struct gemm` owns nothing; the pool must outlive it. One product at a time per pool. blas_start must have been
  * called before a backend is used. */
