@@ -218,6 +218,96 @@ static void files_are_pefts(void **state)
     assert_int_equal(rmdir(folder), 0);
 }
 
+/* Blocks that get none, and scalar heads, come back from the files as they were. */
+static void heads_and_top_blocks_have_their_files(void **state)
+{
+    (void)state;
+    char folder[] = "/tmp/egalign-lora-XXXXXX", path[200];
+    assert_non_null(mkdtemp(folder));
+    struct err err = {0};
+    for (int f = 0; f < 2; f++) {
+        struct lm_model *m = checkpoint_load(fixtures[f], NULL);
+        struct lora_options how = {.targets = modules[f], .rank = RANK, .alpha = 6, .frozen = 1, .heads = 2};
+        struct lm_adapters *a = lora_plan(&m->shape, &how, &err);
+        assert_string_equal(err.message, "");
+        assert_null(a->weights);
+        assert_int_equal(a->count, f == 0 ? 2 : 4); /* of the upper block */
+        assert_int_equal(lora_start(a, 3, &err), 0);
+        for (int i = 0; i < 2 * m->shape.width; i++)
+            a->weights[a->head_weight + (size_t)i] = (float)i;
+        a->weights[a->head_bias + 1] = -5;
+        assert_int_equal(lora_save(a, folder, &err), 0);
+        struct lm_adapters *again = lora_load(&m->shape, folder, &err);
+        assert_string_equal(err.message, "");
+        assert_true(again->frozen == 1 && again->heads == 2 && again->total == a->total);
+        assert_memory_equal(a->weights, again->weights, a->total * sizeof *a->weights);
+        how.heads = 1;
+        struct lm_adapters *other = lora_plan(&m->shape, &how, &err);
+        assert_int_equal(lora_start(other, 3, &err), 0);
+        assert_int_equal(lora_reload(other, folder, &err), -1);
+        assert_int_equal(err.code, ERR_CONFLICT);
+        err = (struct err){0};
+        lora_free(other);
+        lora_free(again);
+        lora_free(a);
+        lm_model_free(m);
+    }
+    static const char *const refused[] = {"\"layers_to_transform\":[0]", "\"layers_to_transform\":[1,1,1]",
+                                          "\"layers_to_transform\":\"all\"", "\"modules_to_save\":[\"lm_head\"]",
+                                          "\"modules_to_save\":[\"score\",\"lm_head\"]",
+                                          "\"modules_to_save\":\"score\""};
+    struct lm_shape shape;
+    assert_int_equal(checkpoint_shape(fixtures[1], &shape, &err), 0);
+    snprintf(path, sizeof path, "%s/adapter_config.json", folder);
+    for (size_t i = 0; i < sizeof refused / sizeof refused[0]; i++) {
+        FILE *file = fopen(path, "w");
+        fprintf(file, "{\"peft_type\":\"LORA\",\"r\":3,\"lora_alpha\":6,\"target_modules\":[\"q_proj\"],%s}",
+                refused[i]);
+        fclose(file);
+        assert_null(lora_load(&shape, folder, &err));
+        assert_int_equal(err.code, ERR_BAD_FILE);
+        assert_non_null(strstr(err.message, "is not supported"));
+    }
+    unlink(path);
+    snprintf(path, sizeof path, "%s/adapter_model.safetensors", folder);
+    unlink(path);
+    assert_int_equal(rmdir(folder), 0);
+}
+
+/* A run may freeze no block that has an adapter; decay leaves the heads' biases alone. */
+static void frozen_blocks_and_decay(void **state)
+{
+    (void)state;
+    struct lm_model *m = checkpoint_load(fixtures[1], NULL);
+    struct err err = {0};
+    struct lora_options how = {.targets = "q_proj", .rank = RANK, .alpha = 6, .frozen = 1, .heads = 1};
+    struct lm_adapters *all = adapters_of(m, 1, false), *top = lora_plan(&m->shape, &how, &err);
+    assert_int_equal(lora_start(top, 1, &err), 0);
+    struct lm_options o = {.gemm = {gemm_backend(NULL, NULL), NULL}, .max_tokens = T, .train = true, .frozen = 1,
+                           .adapters = all};
+    assert_null(lm_run_new(m, &o, &err));
+    assert_int_equal(err.code, ERR_INVALID_VALUE);
+    o.adapters = top;
+    struct lm_run *run = lm_run_new(m, &o, &err);
+    assert_non_null(run);
+    struct adamw_options decaying = {.beta1 = 0.9f, .beta2 = 0.99f, .epsilon = 1e-8f, .weight_decay = 0.5f};
+    struct adamw *adam = adamw_new(m, run, &decaying, &err);
+    top->weights[top->head_weight] = top->weights[top->head_bias] = 1;
+    float first = top->weights[0];
+    double norm;
+    assert_int_equal(adamw_step(adam, 0.1f, &norm, &err), 0); /* gradients are 0: there is decay only */
+    assert_true(norm == 0 && top->weights[top->head_bias] == 1);
+    assert_true(fabsf(top->weights[top->head_weight] - 0.95f) < 1e-6 &&
+                fabsf(top->weights[0] - 0.95f * first) < 1e-6);
+    adamw_free(adam);
+    lm_run_free(run);
+    lora_free(all);
+    lora_free(top);
+    how.frozen = 2;
+    assert_null(lora_plan(&m->shape, &how, &err));
+    lm_model_free(m);
+}
+
 static void unknown_modules_are_refused(void **state)
 {
     (void)state;
@@ -245,6 +335,7 @@ int main(void)
         cmocka_unit_test(a_new_adapter_changes_nothing),      cmocka_unit_test(an_adapter_acts_as_the_merged_matrix),
         cmocka_unit_test(gradients_match_finite_differences), cmocka_unit_test(only_adapters_learn),
         cmocka_unit_test(files_are_pefts),                    cmocka_unit_test(unknown_modules_are_refused),
+        cmocka_unit_test(frozen_blocks_and_decay),            cmocka_unit_test(heads_and_top_blocks_have_their_files),
     };
     return cmocka_run_group_tests_name("lm_lora", tests, start, NULL);
 }

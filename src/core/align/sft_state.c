@@ -44,17 +44,9 @@ static int save_weights(void *trainer, const char *folder, struct err *err)
 static int load_weights(void *trainer, const char *folder, struct err *err)
 {
     struct sft *s = trainer;
-    struct lm_adapters *into = s->options.adapters;
-    if (!into)
-        return snapshot_load_weights(s->model, folder, err);
-    struct lm_adapters *saved = lora_load(&s->model->shape, folder, err);
-    int result = saved ? 0 : -1;
-    if (saved && saved->total != into->total)
-        result = err_set(err, ERR_CONFLICT, "%s is of other adapters", folder);
-    else if (saved)
-        memcpy(into->weights, saved->weights, saved->total * sizeof *saved->weights);
-    lora_free(saved);
-    return result;
+    if (s->options.adapters)
+        return lora_reload(s->options.adapters, folder, err);
+    return snapshot_load_weights(s->model, folder, err);
 }
 
 static json_t *describe(const void *trainer)

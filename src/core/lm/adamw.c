@@ -98,7 +98,10 @@ static void update_block(void *context, int block, int thread)
     const struct lm_layout *l = u->a->layout;
     size_t from = (size_t)block * BLOCK, size = block_size(u->a, block), start = u->a->trained.start;
     if (!l) {
-        update_span(u, from, size, true);
+        size_t matrices = u->a->trained.matrices;
+        size_t decayed = from + size <= matrices ? size : from < matrices ? matrices - from : 0;
+        update_span(u, from, decayed, true);
+        update_span(u, from + decayed, size - decayed, false);
         return;
     }
     size_t end = start + from + size;

@@ -24,7 +24,7 @@ struct adamw {
     struct adamw_options options;
     const struct lm_engine *engine; /* the run's */
     struct lm_trained trained;
-    const struct lm_layout *layout; /* says what decays; NULL: everything */
+    const struct lm_layout *layout; /* says what decays; NULL: trained.matrices does */
     float *m, *v;                   /* [trained.count] */
     double *partial;                /* sums of squares by block */
     int64_t step;                   /* steps taken */

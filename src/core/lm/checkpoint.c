@@ -231,10 +231,13 @@ static int write_text(FILE *file, void *context, struct err *err)
     return fwrite(text->ptr, 1, text->len, file) == text->len ? 0 : err_errno(err, "cannot write");
 }
 
-static int save_config(const struct lm_model *m, const char *folder, enum safetensors_dtype stored, struct err *err)
+static int save_config(const struct checkpoint_source *source, const char *folder, enum safetensors_dtype stored,
+                       struct err *err)
 {
     char path[MAX_PATH];
-    char *text = config_json_compose(&m->shape, stored, err);
+    struct lm_shape shape = source->model->shape;
+    shape.scalars = source->headless ? 0 : shape.scalars;
+    char *text = config_json_compose(&shape, stored, err);
     struct str view = str_of(text);
     int result = !text || join(path, folder, "config.json", err) < 0 ? -1 : replace_file(path, write_text, &view, err);
     free(text);
@@ -262,23 +265,47 @@ static int copy_companions(const char *from, const char *to, struct err *err)
     return result;
 }
 
-static int save_weights(const struct lm_model *m, const char *folder, enum safetensors_dtype stored, struct err *err)
+static void read_part(const void *context, size_t tensor, size_t from, size_t n, float *out)
+{
+    const struct checkpoint_source *source = context;
+    lm_model_read(source->model, (int)tensor, from, n, out);
+    if (source->adapters)
+        lora_add(source->adapters, source->model->layout.tensors[tensor].offset, from, n, out);
+}
+
+static int save_weights(const struct checkpoint_source *source, const char *folder, enum safetensors_dtype stored,
+                        struct err *err)
 {
     char path[MAX_PATH];
-    const struct lm_layout *l = &m->layout;
+    const struct lm_layout *l = &source->model->layout;
+    size_t count = 0;
     struct safetensor *tensors = mem_zeroed((size_t)l->tensor_count, sizeof *tensors);
     if (!tensors)
         return err_memory(err);
     for (int i = 0; i < l->tensor_count; i++) {
         const struct lm_tensor *t = &l->tensors[i];
-        tensors[i] = (struct safetensor){.name = t->name, .rank = t->columns ? 2 : 1, .shape = {t->rows, t->columns},
-                                         .data = m->weights + t->offset, .count = lm_tensor_count(t)};
+        if (source->headless && source->model->shape.scalars > 0 && t->offset >= l->scalar.weight)
+            break; /* scalar heads come last */
+        tensors[count++] = (struct safetensor){.name = t->name, .rank = t->columns ? 2 : 1,
+                                               .shape = {t->rows, t->columns}, .count = lm_tensor_count(t)};
     }
     int result = join(path, folder, "model.safetensors", err);
     if (result == 0)
-        result = safetensors_write(path, tensors, (size_t)l->tensor_count, stored, err);
+        result = safetensors_write_parts(path, tensors, count, stored, read_part, source, err);
     mem_free(tensors);
     return result;
+}
+
+int checkpoint_write(const struct checkpoint_source *source, const char *folder, const char *like,
+                     enum safetensors_dtype stored, struct err *err)
+{
+    if (mkdir(folder, 0755) < 0 && errno != EEXIST)
+        return err_errno(err, "cannot make the folder %s", folder);
+    if (like && strcmp(like, folder) != 0 && copy_companions(like, folder, err) < 0)
+        return -1;
+    if (save_config(source, folder, stored, err) < 0)
+        return -1;
+    return save_weights(source, folder, stored, err);
 }
 
 int checkpoint_save(const struct lm_model *m, const char *folder, const char *like, enum safetensors_dtype stored,
@@ -286,11 +313,5 @@ int checkpoint_save(const struct lm_model *m, const char *folder, const char *li
 {
     if (m->mapped)
         return err_set(err, ERR_INVALID_VALUE, "a mapped model is in its files already");
-    if (mkdir(folder, 0755) < 0 && errno != EEXIST)
-        return err_errno(err, "cannot make the folder %s", folder);
-    if (like && strcmp(like, folder) != 0 && copy_companions(like, folder, err) < 0)
-        return -1;
-    if (save_config(m, folder, stored, err) < 0)
-        return -1;
-    return save_weights(m, folder, stored, err);
+    return checkpoint_write(&(struct checkpoint_source){.model = m}, folder, like, stored, err);
 }

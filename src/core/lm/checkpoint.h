@@ -12,8 +12,10 @@
 
 #include <stddef.h>
 
+#include <stdbool.h>
+
 #include "base/err.h"
-#include "core/lm/model.h"
+#include "core/lm/lora.h"
 #include "core/lm/safetensors.h"
 
 /* Reads the text of a config.json into *ret (scalars stays 0: that is in the weights). ERR_BAD_FILE. */
@@ -28,6 +30,18 @@ struct lm_model *checkpoint_load(const char *folder, struct err *err);
 
 /* As checkpoint_load, but the matrices, which must be BF16, stay in their files: see mapped.h. */
 struct lm_model *checkpoint_map(const char *folder, struct err *err);
+
+/* What checkpoint_write writes: a model, mapped or not, as it would be after changes that it need not go through. */
+struct checkpoint_source {
+    const struct lm_model *model;
+    const struct lm_adapters *adapters; /* added to its matrices; NULL: none */
+    bool headless;                      /* without its scalar heads */
+};
+
+/* Writes it into `folder` as checkpoint_save does. Memory is needed for a part of a tensor only: weights are read, and
+ * merged with what the adapters add to them, while they are written. */
+int checkpoint_write(const struct checkpoint_source *source, const char *folder, const char *like,
+                     enum safetensors_dtype stored, struct err *err);
 
 /* Writes `m`, which is not a mapped one, into `folder` (made when it is not there) as config.json and
  * model.safetensors, stored as F32 or BF16. With `like`, the tokenizer's files and generation_config.json of that

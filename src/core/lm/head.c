@@ -107,33 +107,51 @@ void lm_head(struct lm_run *run, const struct lm_head_request *request)
     }
 }
 
+/* The scalar heads: the adapters' own, or the model's. */
+struct heads {
+    int count;
+    const float *weight, *bias;      /* [count, D], [count] */
+    float *weight_gradient, *bias_gradient; /* NULL where they are not trained */
+};
+
+static struct heads heads_of(const struct lm_run *run)
+{
+    const struct lm_adapters *a = run->options.adapters;
+    const struct lm_linear *l = &run->model->layout.scalar;
+    float *gradients = run->options.train ? run->trained.gradients : NULL;
+    if (a && a->heads > 0)
+        return (struct heads){.count = a->heads, .weight = a->weights + a->head_weight,
+                              .bias = a->weights + a->head_bias,
+                              .weight_gradient = gradients ? gradients + a->head_weight : NULL,
+                              .bias_gradient = gradients ? gradients + a->head_bias : NULL};
+    return (struct heads){.count = l->out, .weight = matrix_of(run, l), .bias = vector_at(run, l->bias),
+                          .weight_gradient = gradient_at(run, l->weight), .bias_gradient = gradient_at(run, l->bias)};
+}
+
 void lm_scalars(struct lm_run *run, int count, const int *rows, float *values)
 {
-    const struct lm_linear *l = &run->model->layout.scalar;
-    const float *w = matrix_of(run, l), *b = vector_at(run, l->bias);
-    size_t D = (size_t)l->in;
+    struct heads h = heads_of(run);
+    size_t D = (size_t)run->model->shape.width;
     for (int i = 0; i < count; i++)
-        for (int k = 0; k < l->out; k++)
-            values[(size_t)i * l->out + k] =
-                b[k] + run->engine.kernels->dot(D, run->hidden + (size_t)rows[i] * D, w + (size_t)k * D);
+        for (int k = 0; k < h.count; k++)
+            values[(size_t)i * h.count + k] =
+                h.bias[k] + run->engine.kernels->dot(D, run->hidden + (size_t)rows[i] * D, h.weight + (size_t)k * D);
 }
 
 void lm_scalars_backward(struct lm_run *run, int count, const int *rows, const float *dvalues)
 {
-    const struct lm_linear *l = &run->model->layout.scalar;
     const struct kernels *kernels = run->engine.kernels;
-    const float *w = matrix_of(run, l);
-    float *dw = gradient_at(run, l->weight), *db = gradient_at(run, l->bias);
-    size_t D = (size_t)l->in;
+    struct heads h = heads_of(run);
+    size_t D = (size_t)run->model->shape.width;
     CHECK(run->options.train);
     for (int i = 0; i < count; i++)
-        for (int k = 0; k < l->out; k++) {
-            float d = dvalues[(size_t)i * l->out + k];
+        for (int k = 0; k < h.count; k++) {
+            float d = dvalues[(size_t)i * h.count + k];
             size_t row = (size_t)rows[i] * D;
-            kernels->axpy(D, d, w + (size_t)k * D, run->dhidden + row);
-            if (dw)
-                kernels->axpy(D, d, run->hidden + row, dw + (size_t)k * D);
-            if (db)
-                db[k] += d;
+            kernels->axpy(D, d, h.weight + (size_t)k * D, run->dhidden + row);
+            if (h.weight_gradient)
+                kernels->axpy(D, d, run->hidden + row, h.weight_gradient + (size_t)k * D);
+            if (h.bias_gradient)
+                h.bias_gradient[k] += d;
         }
 }

@@ -1,7 +1,10 @@
 #include "core/lm/mapped.h"
 
+#include <string.h>
+
 #include "base/check.h"
 #include "base/mem.h"
+#include "core/lm/kernels.h"
 
 enum { BLOCK = 1 << 16, EXPONENT = 0x7f80 };
 
@@ -85,6 +88,14 @@ const float *mapped_vector(const struct lm_mapped *m, const struct lm_layout *la
     int i = lm_layout_find(layout, offset);
     CHECK(i < layout->tensor_count && layout->tensors[i].offset == offset && m->vectors[i]);
     return m->vectors[i];
+}
+
+void mapped_read(const struct lm_mapped *m, int tensor, size_t from, size_t count, float *out)
+{
+    if (m->matrices[tensor])
+        kernels_best()->from_bf16(count, m->matrices[tensor] + from, out);
+    else
+        memcpy(out, m->vectors[tensor] + from, count * sizeof *out);
 }
 
 struct widening {

@@ -32,6 +32,9 @@ struct lm_mapped *mapped_take(struct safetensors *files, const struct lm_layout 
 /* The floats of the vector at `offset` of the layout. */
 const float *mapped_vector(const struct lm_mapped *m, const struct lm_layout *layout, size_t offset);
 
+/* Elements from .. from + count - 1 of tensor number `tensor` of the layout, a matrix or a vector, as floats. */
+void mapped_read(const struct lm_mapped *m, int tensor, size_t from, size_t count, float *out);
+
 /* Widens `count` weights from `offset` on, which may be several matrices in a row, into out[count], on the pool. */
 void mapped_widen(const struct lm_mapped *m, const struct lm_layout *layout, const struct lm_engine *engine,
                   size_t offset, size_t count, float *out);

@@ -39,6 +39,14 @@ void lm_model_free(struct lm_model *m)
     mem_free(m);
 }
 
+void lm_model_read(const struct lm_model *m, int tensor, size_t from, size_t n, float *out)
+{
+    if (m->mapped)
+        mapped_read(m->mapped, tensor, from, n, out);
+    else
+        memcpy(out, m->weights + m->layout.tensors[tensor].offset + from, n * sizeof *out);
+}
+
 struct lm_model *lm_model_copy(const struct lm_model *m, int scalars, struct err *err)
 {
     struct lm_shape shape = m->shape;

@@ -29,6 +29,9 @@ static inline size_t lm_model_below_scalars(const struct lm_model *m)
     return m->shape.scalars > 0 ? m->layout.scalar.weight : m->layout.count;
 }
 
+/* Elements from .. from + n - 1 of tensor number `tensor` of the layout, mapped or not. */
+void lm_model_read(const struct lm_model *m, int tensor, size_t from, size_t n, float *out);
+
 /* A copy of `m`, which is not mapped, with `scalars` scalar heads: its own ones when it has as many, else zeros.
  * ERR_NO_MEMORY. */
 struct lm_model *lm_model_copy(const struct lm_model *m, int scalars, struct err *err);

@@ -91,9 +91,10 @@ static void carve_backward(struct carving *c, const struct lm_shape *s, size_t T
 static struct lm_trained trained_part(const struct lm_shape *s, const struct lm_layout *l, const struct lm_options *o)
 {
     struct lm_trained t = {0};
-    if (o->train && o->adapters)
+    if (o->train && o->adapters) {
         t.count = o->adapters->total;
-    else if (o->train) {
+        t.matrices = o->adapters->head_bias;
+    } else if (o->train) {
         t.start = lm_layout_start(l, s, o->frozen);
         t.count = l->count - t.start;
     }
@@ -162,8 +163,8 @@ static int check_options(const struct lm_shape *s, const struct lm_options *o, s
         return err_set(err, ERR_INVALID_VALUE, "%d frozen blocks of %d", o->frozen, s->layers);
     if (o->head_rows < 0 || o->head_rows > 1 << 20)
         return err_set(err, ERR_INVALID_VALUE, "head_rows is %d, not 0 .. 2^20", o->head_rows);
-    if (o->adapters && (o->frozen > 0 || memcmp(&o->adapters->shape, s, sizeof *s) != 0))
-        return err_set(err, ERR_INVALID_VALUE, "adapters need a model of their shape, without frozen blocks");
+    if (o->adapters && (o->frozen > o->adapters->frozen || memcmp(&o->adapters->shape, s, sizeof *s) != 0))
+        return err_set(err, ERR_INVALID_VALUE, "adapters need a model of their shape, and none in a frozen block");
     return 0;
 }
 

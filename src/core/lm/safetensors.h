@@ -63,4 +63,13 @@ int safetensors_read(const struct safetensor *t, float *out, struct err *err);
 int safetensors_write(const char *path, const struct safetensor *tensors, size_t count, enum safetensors_dtype stored,
                       struct err *err);
 
+/* Gives elements from .. from + n - 1 of tensor number `tensor`, as floats. */
+typedef void safetensors_part(const void *context, size_t tensor, size_t from, size_t n, float *out);
+
+/* As safetensors_write for tensors that lie nowhere as floats: their data is what `part` gives, asked in order and some
+ * ten thousand elements at a time, and tensors[i].data is not looked at. */
+int safetensors_write_parts(const char *path, const struct safetensor *tensors, size_t count,
+                            enum safetensors_dtype stored, safetensors_part *part, const void *context,
+                            struct err *err);
+
 #endif

@@ -53,57 +53,74 @@ static void compose_header(struct buf *out, const struct safetensor *tensors, si
     memcpy(out->data, &length, sizeof length);
 }
 
-/* One tensor through a buffer of CHUNK elements. */
-static int write_data(FILE *file, const struct safetensor *t, enum safetensors_dtype stored, void *chunk)
-{
-    const float *values = t->data;
-    for (size_t i = 0; i < t->count; i += CHUNK) {
-        size_t n = t->count - i < CHUNK ? t->count - i : CHUNK;
-        for (size_t j = 0; j < n; j++) {
-            uint32_t bits;
-            memcpy(&bits, &values[i + j], sizeof bits);
-            if (stored == DTYPE_BF16)
-                ((uint16_t *)chunk)[j] = htole16(bf16_of(values[i + j]));
-            else
-                ((uint32_t *)chunk)[j] = htole32(bits);
-        }
-        if (fwrite(chunk, stored_size(stored), n, file) != n)
-            return -1;
-    }
-    return 0;
-}
-
 struct contents {
     const struct safetensor *tensors;
     size_t count;
     enum safetensors_dtype stored;
+    safetensors_part *part;
+    const void *context;
 };
+
+/* A part of a tensor of floats in memory; the context is the tensors. */
+static void copy_part(const void *context, size_t tensor, size_t from, size_t n, float *out)
+{
+    const struct safetensor *tensors = context;
+    memcpy(out, (const float *)tensors[tensor].data + from, n * sizeof *out);
+}
+
+/* One tensor through buffers of CHUNK elements. */
+static int write_data(FILE *file, const struct contents *c, size_t tensor, float *values, void *chunk)
+{
+    size_t count = c->tensors[tensor].count;
+    for (size_t i = 0; i < count; i += CHUNK) {
+        size_t n = count - i < CHUNK ? count - i : CHUNK;
+        c->part(c->context, tensor, i, n, values);
+        for (size_t j = 0; j < n; j++) {
+            uint32_t bits;
+            memcpy(&bits, &values[j], sizeof bits);
+            if (c->stored == DTYPE_BF16)
+                ((uint16_t *)chunk)[j] = htole16(bf16_of(values[j]));
+            else
+                ((uint32_t *)chunk)[j] = htole32(bits);
+        }
+        if (fwrite(chunk, stored_size(c->stored), n, file) != n)
+            return -1;
+    }
+    return 0;
+}
 
 static int write_contents(FILE *file, void *context, struct err *err)
 {
     const struct contents *c = context;
     struct buf header = {0};
     int result = -1;
-    void *chunk = mem_array(CHUNK, sizeof(float));
+    float *values = mem_array(2 * CHUNK, sizeof *values);
     compose_header(&header, c->tensors, c->count, c->stored);
-    if (!chunk || header.failed) {
+    if (!values || header.failed) {
         err_memory(err);
         goto out;
     }
     result = fwrite(header.data, 1, header.length, file) == header.length ? 0 : -1;
     for (size_t i = 0; i < c->count && result == 0; i++)
-        result = write_data(file, &c->tensors[i], c->stored, chunk);
+        result = write_data(file, c, i, values, values + CHUNK);
     if (result < 0)
         err_errno(err, "cannot write");
 out:
-    mem_free(chunk);
+    mem_free(values);
     buf_free(&header);
     return result;
+}
+
+int safetensors_write_parts(const char *path, const struct safetensor *tensors, size_t count,
+                            enum safetensors_dtype stored, safetensors_part *part, const void *context,
+                            struct err *err)
+{
+    struct contents c = {tensors, count, stored, part, context};
+    return replace_file(path, write_contents, &c, err);
 }
 
 int safetensors_write(const char *path, const struct safetensor *tensors, size_t count, enum safetensors_dtype stored,
                       struct err *err)
 {
-    struct contents c = {tensors, count, stored};
-    return replace_file(path, write_contents, &c, err);
+    return safetensors_write_parts(path, tensors, count, stored, copy_part, tensors, err);
 }

@@ -32,7 +32,7 @@ struct lm_options {
     int frozen;                  /* bottom blocks that are not trained; above 0, the embeddings are not either */
     bool recompute;              /* keep only the input of each block */
     bool mapped;                 /* for lm_run_bytes: the model's weights stay in files; a run sees for itself */
-    struct lm_adapters *adapters; /* LoRA; with `train` only these are trained. NULL: none */
+    struct lm_adapters *adapters; /* LoRA; with `train` only these and their heads are trained. NULL: none */
     size_t memory_limit;         /* bytes the run may take; 0: no limit */
 };
 
@@ -87,7 +87,8 @@ float *lm_logits(struct lm_run *run, int count, const int *rows);
 /* How many rows of logits exist at once. */
 int lm_head_rows(const struct lm_run *run);
 
-/* values[count, K]: each scalar head on the hidden states of `rows`. */
+/* values[count, K]: each scalar head on the hidden states of `rows`. The K heads are the adapters' when they have any,
+ * else the model's. */
 void lm_scalars(struct lm_run *run, int count, const int *rows, float *values);
 
 /* Adds the gradient of the scalar heads, dvalues[count, K], to the gradients. */
@@ -101,6 +102,7 @@ void lm_backward(struct lm_run *run);
 struct lm_trained {
     float *weights, *gradients;
     size_t start, count;
+    size_t matrices; /* of adapters: floats of matrices; the biases of heads come behind them */
 };
 
 /* What is trained; the weights are the model's or the adapters' own, so the caller must own those to change them. */
