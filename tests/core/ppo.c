@@ -171,74 +171,17 @@ static void cuts_minibatches_without_effect(void **state)
     free(weights[1]);
 }
 
-/* Runs the passes of one minibatch without moving the weights; the gradient is left behind. Returns the whole loss. */
-static double loss_here(struct ppo *p)
-{
-    struct err err = {0};
-    struct ppo_metrics m = {.rate = 0};
-    if (ppo_learn(p, &m, &err) < 0)
-        fail_msg("%s", err.message);
-    return m.policy_loss + p->options.value_coefficient * m.value_loss -
-           p->options.entropy_coefficient * m.policy_entropy;
-}
-
-static void move_along(struct ppo *p, double step, const double *direction)
-{
-    struct lm_trained t = lm_trained(p->run);
-    for (size_t i = 0; i < t.count; i++)
-        t.weights[i] = (float)(t.weights[i] + step * direction[i]);
-}
-
-/* Both losses and the entropy through heads, blocks and packs: the gradient beside central differences, along itself
- * and along random directions, away from the policy that sampled. */
+/* Away from the policy that sampled; all weights, and those above a trunk. */
 static void learns_by_the_gradient_of_its_loss(void **state)
 {
     (void)state;
     for (int variant = 0; variant < 2; variant++) {
         struct ppo_fixture f;
-        struct ppo_metrics m = {0};
-        struct err err = {0};
-        struct rng rng;
         ppo_fixture_make(&f, OBJECTIVE_AVERAGE);
         f.options.frozen = variant;
-        f.options.epochs = f.options.minibatches = 1;
-        f.options.pack_tokens = 40;
-        f.options.value_coefficient = 1;
-        f.options.entropy_coefficient = 0.1;
-        struct ppo *p = ppo_open(&f);
-        assert_int_equal(ppo_sample(p, &err), 0);
-        assert_int_equal(ppo_ask_scores(p, &err), 0);
-        assert_int_equal(ppo_prepare(p, &err), 0);
-        assert_int_equal(ppo_reward(p, &m, &err), 0);
-        struct lm_trained t = lm_trained(p->run);
-        double *direction = malloc(t.count * sizeof *direction), *gradient = malloc(t.count * sizeof *gradient);
-        rng_init(&rng, 5, 0);
-        for (size_t i = 0; i < t.count; i++)
-            t.weights[i] += (float)(0.01 * rng_normal(&rng));
-        loss_here(p);
-        for (size_t i = 0; i < t.count; i++)
-            gradient[i] = t.gradients[i];
-        for (int trial = 0; trial < 4; trial++) {
-            double norm = 0, slope = 0;
-            const double h = 2e-3;
-            for (size_t i = 0; i < t.count; i++) {
-                direction[i] = trial == 0 ? gradient[i] : gradient[i] * (1 + rng_normal(&rng));
-                norm += direction[i] * direction[i];
-            }
-            for (size_t i = 0; i < t.count; i++) {
-                direction[i] /= sqrt(norm);
-                slope += direction[i] * gradient[i];
-            }
-            move_along(p, h, direction);
-            double above = loss_here(p);
-            move_along(p, -2 * h, direction);
-            double below = loss_here(p);
-            move_along(p, h, direction);
-            assert_true(slope > 0.01);
-            assert_true(fabs((above - below) / (2 * h) / slope - 1) < 0.01);
-        }
-        free(direction);
-        free(gradient);
+        struct ppo *p = ppo_of_one_minibatch(&f);
+        size_t count = move_away(p);
+        gradient_beside_differences(p, 0, count);
         ppo_free(p);
         lm_model_free(f.model);
     }
@@ -349,13 +292,6 @@ static void anchors_on_another_reference(void **state)
     assert_int_equal(err.code, ERR_INVALID_VALUE);
     lm_model_free(other);
     lm_model_free(f.model);
-}
-
-static void run_updates(struct ppo *p, int count)
-{
-    struct ppo_metrics m;
-    for (int i = 0; i < count; i++)
-        must_update(p, &m);
 }
 
 static void resumes_to_the_same_bits(void **state)

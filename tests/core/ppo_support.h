@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/rng.h"
 #include "core/align/ppo_parts.h"
 #include "core/blas.h"
 #include "core/model_support.h"
@@ -107,6 +108,94 @@ static void must_update(struct ppo *p, struct ppo_metrics *m)
     struct err err = {0};
     if (ppo_update(p, m, &err) < 0)
         fail_msg("%s", err.message);
+}
+
+__attribute__((unused)) static void run_updates(struct ppo *p, int count)
+{
+    struct ppo_metrics m;
+    for (int i = 0; i < count; i++)
+        must_update(p, &m);
+}
+
+/* Runs the passes of one minibatch without moving the weights; the gradient is left behind. Returns the whole loss. */
+__attribute__((unused)) static double loss_here(struct ppo *p)
+{
+    struct err err = {0};
+    struct ppo_metrics m = {.rate = 0};
+    if (ppo_learn(p, &m, &err) < 0)
+        fail_msg("%s", err.message);
+    return m.policy_loss + p->options.value_coefficient * m.value_loss -
+           p->options.entropy_coefficient * m.policy_entropy;
+}
+
+__attribute__((unused)) static void move_along(struct ppo *p, double step, const double *direction)
+{
+    struct lm_trained t = lm_trained(p->run);
+    for (size_t i = 0; i < t.count; i++)
+        t.weights[i] = (float)(t.weights[i] + step * direction[i]);
+}
+
+/* Both losses and the entropy, over one minibatch of several packs that is sampled, scored and rewarded. */
+__attribute__((unused)) static struct ppo *ppo_of_one_minibatch(struct ppo_fixture *f)
+{
+    struct err err = {0};
+    struct ppo_metrics m = {0};
+    f->options.epochs = f->options.minibatches = 1;
+    f->options.pack_tokens = 40;
+    f->options.value_coefficient = 1;
+    f->options.entropy_coefficient = 0.1;
+    struct ppo *p = ppo_open(f);
+    assert_int_equal(ppo_sample(p, &err), 0);
+    assert_int_equal(ppo_ask_scores(p, &err), 0);
+    assert_int_equal(ppo_prepare(p, &err), 0);
+    assert_int_equal(ppo_reward(p, &m, &err), 0);
+    return p;
+}
+
+/* Moves what is trained away from the policy that sampled; returns its size. */
+__attribute__((unused)) static size_t move_away(struct ppo *p)
+{
+    struct lm_trained t = lm_trained(p->run);
+    struct rng rng;
+    rng_init(&rng, 5, 0);
+    for (size_t i = 0; i < t.count; i++)
+        t.weights[i] += (float)(0.01 * rng_normal(&rng));
+    return t.count;
+}
+
+/* The gradient of elements from .. to - 1 of what is trained beside central differences: along itself, and along random
+ * directions. */
+__attribute__((unused)) static void gradient_beside_differences(struct ppo *p, size_t from, size_t to)
+{
+    struct lm_trained t = lm_trained(p->run);
+    double *direction = calloc(t.count, sizeof *direction), *gradient = malloc(t.count * sizeof *gradient);
+    struct rng rng;
+    rng_init(&rng, 6, 0);
+    loss_here(p);
+    for (size_t i = 0; i < t.count; i++)
+        gradient[i] = t.gradients[i];
+    for (int trial = 0; trial < 4; trial++) {
+        double norm = 0, slope = 0;
+        const double h = 2e-3;
+        for (size_t i = from; i < to; i++) {
+            direction[i] = trial == 0 ? gradient[i] : gradient[i] * (1 + rng_normal(&rng));
+            norm += direction[i] * direction[i];
+        }
+        for (size_t i = from; i < to; i++) {
+            direction[i] /= sqrt(norm);
+            slope += direction[i] * gradient[i];
+        }
+        move_along(p, h, direction);
+        double above = loss_here(p);
+        move_along(p, -2 * h, direction);
+        double below = loss_here(p);
+        move_along(p, h, direction);
+        assert_true(slope > 0.01);
+        if (!(fabs((above - below) / (2 * h) / slope - 1) < 0.01))
+            fail_msg("%g by differences, %g", (above - below) / (2 * h), slope);
+    }
+    free(direction);
+    free(gradient);
 }
 
 #endif

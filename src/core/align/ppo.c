@@ -6,6 +6,7 @@
 #include "base/check.h"
 #include "base/mem.h"
 #include "core/align/ppo_parts.h"
+#include "core/lm/checkpoint.h"
 #include "core/lm/generate.h"
 
 bool ppo_stopped(const struct ppo *p, struct err *err)
@@ -22,14 +23,23 @@ void ppo_tell(const struct ppo *p, enum ppo_phase phase)
         p->inputs.phase(p->inputs.context, phase);
 }
 
-static struct lm_options run_options(const struct ppo_options *o, int longest)
+/* The adapters that the options ask for, without their vector. */
+static struct lm_adapters *plan_adapters(const struct lm_shape *shape, const struct ppo_options *o, struct err *err)
+{
+    struct lora_options how = lora_chosen(&o->lora, shape->family, o->frozen, 1);
+    return lora_plan(shape, &how, err);
+}
+
+static struct lm_options run_options(const struct ppo_options *o, int longest, struct lm_adapters *adapters)
 {
     return (struct lm_options){.gemm = o->gemm,
                                .max_tokens = ppo_pack_room(o, longest),
                                .max_sequence = longest + o->response_tokens - 1,
                                .train = true,
                                .frozen = o->frozen,
-                               .recompute = o->recompute};
+                               .recompute = o->recompute,
+                               .mapped = o->mapped,
+                               .adapters = adapters};
 }
 
 static size_t rollout_bytes(const struct lm_shape *shape, const struct ppo_options *o, int longest)
@@ -40,24 +50,36 @@ static size_t rollout_bytes(const struct lm_shape *shape, const struct ppo_optio
     return flat + (o->frozen > 0 ? (inputs + room) * (size_t)shape->width * sizeof(float) : 0);
 }
 
-static size_t sampling_bytes(const struct lm_shape *shape, const struct ppo_options *o, int longest)
+static size_t sampling_bytes(const struct lm_shape *shape, const struct ppo_options *o, int longest,
+                             struct lm_adapters *adapters)
 {
-    struct generate_options how = {.gemm = o->gemm, .max_new = o->response_tokens, .slots = o->slots};
+    struct generate_options how = {.gemm = o->gemm, .max_new = o->response_tokens, .slots = o->slots,
+                                   .adapters = adapters, .mapped = o->mapped};
     return generate_bytes(shape, &how, longest);
 }
 
 size_t ppo_bytes(const struct lm_shape *shape, const struct ppo_options *options, int longest)
 {
-    struct lm_shape with_value = *shape;
+    struct lm_shape running = *shape;
     struct lm_layout layout;
-    struct lm_options run = run_options(options, longest);
-    with_value.scalars = 1;
-    if (lm_layout_make(&with_value, &layout, NULL) < 0)
+    struct lm_adapters *adapters = options->lora.rank ? plan_adapters(shape, options, NULL) : NULL;
+    struct lm_options run = run_options(options, longest, adapters);
+    if (options->lora.rank && !adapters)
+        return 0;
+    running.scalars = adapters ? shape->scalars : 1;
+    if (lm_layout_make(&running, &layout, NULL) < 0) {
+        lora_free(adapters);
         return SIZE_MAX;
-    size_t count = layout.count, trained = count - lm_layout_start(&layout, &with_value, options->frozen);
+    }
+    size_t weights = options->mapped ? 0 : layout.count;
+    size_t trained =
+        adapters ? adapters->total : layout.count - lm_layout_start(&layout, &running, options->frozen);
     lm_layout_free(&layout);
-    return (count + 4 * trained) * sizeof(float) + adamw_bytes(trained) + lm_run_bytes(&with_value, &run) +
-           rollout_bytes(shape, options, longest) + sampling_bytes(shape, options, longest);
+    size_t bytes = (weights + (adapters ? 5 : 4) * trained) * sizeof(float) + adamw_bytes(trained) +
+                   lm_run_bytes(&running, &run) + rollout_bytes(shape, options, longest) +
+                   sampling_bytes(shape, options, longest, adapters);
+    lora_free(adapters);
+    return bytes;
 }
 
 static int copy_prompts(struct ppo *p, struct err *err)
@@ -86,7 +108,7 @@ static int copy_prompts(struct ppo *p, struct err *err)
 static int open_training(struct ppo *p, struct err *err)
 {
     const struct ppo_options *o = &p->options;
-    struct lm_options run = run_options(o, p->longest);
+    struct lm_options run = run_options(o, p->longest, p->adapters);
     struct adamw_options adam = {.form = o->adam_form,
                                  .beta1 = (float)o->beta1,
                                  .beta2 = (float)o->beta2,
@@ -110,9 +132,34 @@ static void take_reference(struct ppo *p, const struct lm_model *reference)
 {
     struct lm_trained t = lm_trained(p->run);
     memcpy(p->reference, t.weights, t.count * sizeof *p->reference);
-    if (reference)
+    if (reference && !p->adapters)
         memcpy(p->reference, reference->weights + t.start,
                (lm_model_below_scalars(reference) - t.start) * sizeof *p->reference);
+}
+
+/* Adapters on the policy that was given, with its value head if it has one. */
+static int adapt(struct ppo *p, struct err *err)
+{
+    const struct lm_model *policy = p->model = p->inputs.policy;
+    const struct lm_layout *l = &policy->layout;
+    struct lm_adapters *a = p->adapters = plan_adapters(&policy->shape, &p->options, err);
+    if (!a || lora_start(a, p->options.seed, err) < 0)
+        return -1;
+    if (policy->shape.scalars != 1)
+        return 0;
+    int first = lm_layout_find(l, l->scalar.weight);
+    lm_model_read(policy, first, 0, (size_t)policy->shape.width, a->weights + a->head_weight);
+    lm_model_read(policy, first + 1, 0, 1, a->weights + a->head_bias);
+    return 0;
+}
+
+/* What runs and is trained: a copy of the policy, or adapters on it. */
+static int take_policy(struct ppo *p, struct err *err)
+{
+    if (p->options.lora.rank)
+        return adapt(p, err);
+    p->model = p->own = lm_model_copy(p->inputs.policy, 1, err);
+    return p->own ? 0 : -1;
 }
 
 static int open_ppo(struct ppo *p, struct err *err)
@@ -120,19 +167,20 @@ static int open_ppo(struct ppo *p, struct err *err)
     const struct ppo_inputs *in = &p->inputs;
     if (copy_prompts(p, err) < 0)
         return -1;
+    p->options.mapped = in->policy->mapped != NULL;
     size_t need = ppo_bytes(&in->policy->shape, &p->options, p->longest), limit = p->options.memory_limit;
     if (limit && need > limit)
         return err_set(err, ERR_NO_MEMORY, "training needs %.2f GB of memory, and %.2f GB are allowed: fewer tokens in "
-                       "a pass, frozen blocks or recompute need less", (double)need / 1e9, (double)limit / 1e9);
-    p->model = lm_model_copy(in->policy, 1, err);
-    if (!p->model || open_training(p, err) < 0 || ppo_rollout_make(p, err) < 0 || ppo_pack_make(p, err) < 0)
+                       "a pass, adapters, frozen blocks or recompute need less", (double)need / 1e9,
+                       (double)limit / 1e9);
+    if (take_policy(p, err) < 0 || open_training(p, err) < 0 || ppo_rollout_make(p, err) < 0 ||
+        ppo_pack_make(p, err) < 0)
         return -1;
     take_reference(p, in->reference);
     p->state.beta = p->options.beta;
     objective_start(&p->objective, &p->state.objective);
     ppo_order_prompts(p);
-    ppo_digest(p);
-    return 0;
+    return ppo_digest(p, err);
 }
 
 struct ppo *ppo_new(const struct ppo_inputs *inputs, const struct ppo_options *options, struct err *err)
@@ -162,7 +210,8 @@ void ppo_free(struct ppo *p)
         return;
     adamw_free(p->adam);
     lm_run_free(p->run);
-    lm_model_free(p->model);
+    lora_free(p->adapters);
+    lm_model_free(p->own);
     ppo_rollout_free(&p->rollout);
     ppo_pack_free(&p->pack);
     void *all[] = {p->reference, p->kept.weights, p->kept.m, p->kept.v, p->prompt_tokens, p->prompts, p->order};
@@ -188,9 +237,28 @@ const struct lm_model *ppo_model(const struct ppo *p)
     return p->model;
 }
 
+const struct lm_adapters *ppo_adapters(const struct ppo *p)
+{
+    return p->adapters;
+}
+
 struct lm_model *ppo_policy(const struct ppo *p, struct err *err)
 {
-    return lm_model_copy(p->model, 0, err);
+    if (p->model->mapped) {
+        err_set(err, ERR_INVALID_VALUE, "a policy whose weights stay in files is merged only while it is written");
+        return NULL;
+    }
+    struct lm_model *policy = lm_model_copy(p->model, 0, err);
+    if (policy && p->adapters)
+        lora_merge(p->adapters, policy);
+    return policy;
+}
+
+int ppo_write_policy(const struct ppo *p, const char *folder, const char *like, enum safetensors_dtype stored,
+                     struct err *err)
+{
+    struct checkpoint_source source = {.model = p->model, .adapters = p->adapters, .headless = true};
+    return checkpoint_write(&source, folder, like, stored, err);
 }
 
 /* Copies the trained vector and the optimiser to where they are kept, or back. */

@@ -12,16 +12,21 @@
  *      gradient clipping, Adam.
  * Sequences are packed without padding; logits are divided by T everywhere; there is no dropout.
  *
- * The trained vector (all weights, or with `frozen` bottom blocks the suffix above them) is all that changes. The
- * reference is the same model with that vector as it was, so it costs one copy of the vector and no second model. With
- * `frozen` the trunk's activations are computed once an update and shared by policy, reference, values and all epochs.
+ * The trained vector (all weights; with `frozen` bottom blocks the suffix above them; with `lora` the adapters and the
+ * value head) is all that changes. The reference is the same model with that vector as it was, so it costs one copy of
+ * the vector and no second model. With `frozen` the trunk's activations are computed once an update and shared by
+ * policy, reference, values and all epochs; adapters are then in the blocks above it only.
+ *
+ * With `lora` the policy's weights are borrowed and never written, so they may stay in their files (mapped.h); the
+ * value head lies in the adapters' vector. Sampling goes through the adapters too. A checkpoint holds the adapters, the
+ * value head and their moments.
  *
  * An update happens whole or not at all: after a failure or a stop the state is that before it. The state can be saved
  * after any update and resumed: on the same machine the rest is bit for bit what it would have been, whatever the
  * number of threads. It refuses to know the time, signals and terminals; it tells where phases begin.
  *
  * Everything of the inputs is copied by ppo_new except the tokenizer and the callbacks' contexts, which must outlive
- * it, and the thread pool. Used by one thread at a time. */
+ * it, the thread pool, and with `lora` the policy. Used by one thread at a time. */
 #ifndef EGALIGN_CORE_ALIGN_PPO_H
 #define EGALIGN_CORE_ALIGN_PPO_H
 
@@ -30,6 +35,7 @@
 #include "base/str.h"
 #include "core/align/ppo_metrics.h"
 #include "core/lm/adamw.h"
+#include "core/lm/safetensors.h"
 #include "core/lm/tokenizer.h"
 
 struct objective_options; /* objective.h */
@@ -46,6 +52,7 @@ struct ppo_options {
     int64_t updates; /* of the whole run: the schedule ends there */
     int frozen;      /* bottom blocks (and embeddings) that are not trained; 0: everything is */
     bool recompute;  /* less memory, a third more time */
+    struct lora_wanted lora; /* rank 0: the weights themselves are trained */
 
     /* rollout */
     int episodes;           /* of an update; a multiple of `samples` */
@@ -81,6 +88,7 @@ struct ppo_options {
     double gradient_clip; /* largest norm; 0: no clipping */
 
     size_t memory_limit; /* bytes that training may take; 0: no limit */
+    bool mapped;         /* for ppo_bytes: the policy's weights stay in files; ppo_new sees for itself */
 };
 
 /* A prompt as tokens, in its template. */
@@ -110,8 +118,9 @@ enum ppo_phase { PPO_GENERATE, PPO_SCORE, PPO_PREPARE, PPO_TRAIN };
 
 struct ppo_inputs {
     const struct lm_model *policy;    /* where training starts; a value head (one scalar) of it is kept, else one of
-                                         zeros is added */
-    const struct lm_model *reference; /* NULL: the policy as it starts. With frozen blocks it must have the same ones */
+                                         zeros is added; with adapters it may be mapped, and must outlive training */
+    const struct lm_model *reference; /* NULL: the policy as it starts. With frozen blocks it must have the same ones;
+                                         with adapters there can be no other */
     const struct tokenizer *tokenizer; /* to decode responses; may be NULL */
     const struct ppo_prompt *prompts;
     int prompt_count;
@@ -127,8 +136,9 @@ struct ppo_inputs {
 
 struct ppo;
 
-/* Bytes that training takes: weights, reference, gradients, optimiser, activations, the state that a failed update goes
- * back to. `longest` is the longest prompt in tokens. */
+/* Bytes that training takes: weights (with adapters those of the policy that was given, unless it is mapped; else those
+ * of a copy), reference, gradients, optimiser, activations, the state that a failed update goes back to. `longest` is
+ * the longest prompt in tokens. 0 for adapters that the shape cannot have, which ppo_new refuses. */
 size_t ppo_bytes(const struct lm_shape *shape, const struct ppo_options *options, int longest);
 
 /* ERR_INVALID_VALUE for options out of range or at odds with model, reference or prompts; ERR_INSUFFICIENT_DATA without
@@ -151,11 +161,20 @@ int ppo_update(struct ppo *p, struct ppo_metrics *ret, struct err *err);
 /* The episodes of the last update and their scores [n][K + 1]; both until the next one. */
 const struct ppo_episode *ppo_episodes(const struct ppo *p, int *ret_count, const double **ret_scores);
 
-/* The trained model, value head included; read-only, as long as `p`. */
+/* The trained model, value head included; read-only, as long as `p`. With adapters it is the policy that was given. */
 const struct lm_model *ppo_model(const struct ppo *p);
 
-/* A copy of the trained policy without the value head, to be saved; the caller frees it. ERR_NO_MEMORY. */
+/* The adapters and the value head; NULL where the model itself is trained. Read-only, as long as `p`. */
+const struct lm_adapters *ppo_adapters(const struct ppo *p);
+
+/* A copy of the trained policy without the value head, adapters merged; the caller frees it. ERR_NO_MEMORY;
+ * ERR_INVALID_VALUE for a mapped one, which only ppo_write_policy merges. */
 struct lm_model *ppo_policy(const struct ppo *p, struct err *err);
+
+/* Writes the trained policy, without the value head and with adapters merged, into `folder` as checkpoint_save does, in
+ * the memory of a part of a tensor. */
+int ppo_write_policy(const struct ppo *p, const char *folder, const char *like, enum safetensors_dtype stored,
+                     struct err *err);
 
 /* Writes the state to `out`/checkpoint-N, whole or not at all, then removes older ones. `out` must exist. */
 int ppo_save(struct ppo *p, const char *out, struct err *err);

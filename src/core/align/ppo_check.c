@@ -74,6 +74,8 @@ static int check_learning(const struct ppo_options *o, struct err *err)
         {"adam_epsilon", o->epsilon, 1e-12, 1},
         {"weight_decay", o->weight_decay, 0, 1},
         {"gradient_clip", o->gradient_clip, 0, 1e9},
+        {"lora_rank", o->lora.rank, 0, LORA_MAX_RANK},
+        {"lora_alpha", o->lora.alpha, 0, 1e6},
     };
     return check_all(sizeof all / sizeof all[0], all, err);
 }
@@ -101,6 +103,10 @@ static int check_reference(const struct ppo_inputs *in, const struct ppo_options
     const struct lm_model *policy = in->policy, *reference = in->reference;
     if (!reference)
         return 0;
+    if (o->lora.rank && reference != policy)
+        return err_set(err, ERR_INVALID_VALUE, "with adapters the reference is the policy as it starts, and no other");
+    if (reference == policy)
+        return 0;
     struct lm_shape shape = reference->shape;
     shape.scalars = policy->shape.scalars;
     if (memcmp(&shape, &policy->shape, sizeof shape) != 0 || !reference->weights)
@@ -114,13 +120,14 @@ static int check_reference(const struct ppo_inputs *in, const struct ppo_options
 
 int ppo_check(const struct ppo_inputs *in, const struct ppo_options *o, struct err *err)
 {
-    if (!in->policy->weights)
-        return err_set(err, ERR_INVALID_VALUE, "a policy whose weights stay in files can not be trained");
+    if (!in->policy->weights && !o->lora.rank)
+        return err_set(err, ERR_INVALID_VALUE, "a policy whose weights stay in files can be trained by adapters only");
     if (check_rollout(o, err) < 0 || check_rewards(o, err) < 0 || check_learning(o, err) < 0)
         return -1;
-    if (o->frozen < 0 || o->frozen > in->policy->shape.layers)
-        return err_at(err, ERR_INVALID_VALUE, "/frozen_blocks", "%d frozen blocks of %d", o->frozen,
-                      in->policy->shape.layers);
+    int layers = in->policy->shape.layers;
+    if (o->frozen < 0 || o->frozen > layers - (o->lora.rank > 0))
+        return err_at(err, ERR_INVALID_VALUE, "/frozen_blocks", "%d frozen blocks of %d%s", o->frozen, layers,
+                      o->lora.rank ? ", and adapters need one" : "");
     if (in->groups < 1 || in->groups > PPO_GROUPS_MAX || in->objective->groups != in->groups)
         return err_set(err, ERR_INVALID_VALUE, "%d groups, and an objective over %d", in->groups,
                        in->objective->groups);

@@ -67,7 +67,9 @@ struct ppo {
     struct ppo_inputs inputs;
     struct ppo_options options;
     struct objective_options objective;
-    struct lm_model *model;
+    const struct lm_model *model; /* that runs: `own`, or with adapters the caller's */
+    struct lm_model *own;         /* with its value head; NULL with adapters */
+    struct lm_adapters *adapters; /* with the value head; NULL: the model is trained */
     struct lm_run *run;
     struct adamw *adam;
     float *reference; /* [trained.count] the trained vector of the reference */
@@ -131,7 +133,7 @@ int ppo_check(const struct ppo_inputs *in, const struct ppo_options *o, struct e
 /* ppo_reward.c: KL, the objective's scores, rewards, whitened advantages and returns; their figures into *m. */
 int ppo_reward(struct ppo *p, struct ppo_metrics *m, struct err *err);
 
-/* ppo_state.c: the digest of everything that the course of training depends on, into p->course. */
-void ppo_digest(struct ppo *p);
+/* ppo_state.c: the digest of everything that the course of training depends on, into p->course. ERR_NO_MEMORY. */
+int ppo_digest(struct ppo *p, struct err *err);
 
 #endif

@@ -56,10 +56,11 @@ const struct ppo_preset ppo_presets[] = {
     {
         .name = "maxmin-official",
         .about = "The published scripts of MaxMin-RLHF (arXiv 2402.08925): one episode an update, 8 epochs, scores "
-                 "normalised, the least reward of each sample.",
+                 "normalised, the least reward of each sample; low-rank adapters of rank 16, alpha 32.",
         .objective = OBJECTIVE_MIN_PER_SAMPLE,
         .prompt_tokens = 512,
-        .options = {SHARED, .updates = 10000, .episodes = 1, .response_tokens = 512, .temperature = 1, .slots = 1,
+        .options = {SHARED, .lora = {.rank = 16, .alpha = 32}, .updates = 10000, .episodes = 1,
+                    .response_tokens = 512, .temperature = 1, .slots = 1,
                     .scaling = PPO_NORMALISE_RUNNING, .beta = 0.2, .adaptive_beta = true, .epochs = 8,
                     .minibatches = 1, .early_stop_kl = 0.15, .rate = 1.4e-5, .schedule = PPO_CONSTANT,
                     .adam_form = ADAM_PYTORCH, .epsilon = 1e-8},

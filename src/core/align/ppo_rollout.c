@@ -94,6 +94,7 @@ static int generate_responses(struct ppo *p, struct err *err)
                                    .max_new = o->response_tokens,
                                    .eos = o->fixed_length ? -1 : p->inputs.eos,
                                    .slots = o->slots,
+                                   .adapters = p->adapters,
                                    .memory_limit = o->memory_limit,
                                    .stop = stop_sampling,
                                    .context = p};

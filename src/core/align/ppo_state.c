@@ -1,10 +1,11 @@
-/* The state of PPO on disk: a snapshot with the model (value head included), the optimiser's moments and trainer.json.
+/* The state of PPO on disk: a snapshot with the model or the adapters (value head included), moments and trainer.json.
  * struct ppo_state is plain data and is stored byte for byte, so that no number is rounded on the way. The reference is
  * not stored: it is given again, and its digest is part of the course. */
 #include <inttypes.h>
 #include <math.h>
 #include <string.h>
 
+#include "base/mem.h"
 #include "core/align/ppo_parts.h"
 #include "core/align/snapshot.h"
 #include "core/lm/checkpoint.h"
@@ -37,7 +38,35 @@ static void digest_objective(const struct objective_options *o, struct sha256 *h
         sha256_update(hash, o->best, bytes);
 }
 
-void ppo_digest(struct ppo *p)
+/* Where and how a run is adapted. */
+static void digest_adapters(const struct lm_adapters *a, struct sha256 *hash)
+{
+    const double how[] = {a->rank, a->alpha, a->heads};
+    sha256_update(hash, how, sizeof how);
+    for (int i = 0; i < a->count; i++)
+        sha256_update(hash, a->items[i].tensor, strlen(a->items[i].tensor) + 1);
+}
+
+/* The base below adapters, as floats: the same whether it is mapped or not. */
+static int digest_base(const struct lm_model *m, struct sha256 *hash, struct err *err)
+{
+    enum { TOGETHER = 1 << 16 };
+    float *values = mem_array(TOGETHER, sizeof *values);
+    if (!values)
+        return err_memory(err);
+    for (int i = 0; i < m->layout.tensor_count; i++) {
+        size_t count = lm_tensor_count(&m->layout.tensors[i]);
+        for (size_t from = 0; from < count; from += TOGETHER) {
+            size_t n = count - from < TOGETHER ? count - from : TOGETHER;
+            lm_model_read(m, i, from, n, values);
+            sha256_update(hash, values, n * sizeof *values);
+        }
+    }
+    mem_free(values);
+    return 0;
+}
+
+int ppo_digest(struct ppo *p, struct err *err)
 {
     uint8_t bytes[SHA256_SIZE];
     struct sha256 hash;
@@ -48,10 +77,16 @@ void ppo_digest(struct ppo *p)
         sha256_update(&hash, &p->prompts[i].length, sizeof p->prompts[i].length);
         sha256_update(&hash, p->prompts[i].tokens, (size_t)p->prompts[i].length * sizeof(int32_t));
     }
-    sha256_update(&hash, p->model->weights, p->model->layout.count * sizeof(float));
+    if (p->adapters)
+        digest_adapters(p->adapters, &hash);
+    else
+        sha256_update(&hash, p->model->weights, p->model->layout.count * sizeof(float));
+    if (p->adapters && digest_base(p->model, &hash, err) < 0)
+        return -1;
     sha256_update(&hash, p->reference, lm_trained(p->run).count * sizeof(float));
     sha256_final(&hash, bytes);
     sha256_hex(bytes, p->course);
+    return 0;
 }
 
 static void write_state(const struct ppo_state *s, char text[2 * sizeof *s + 1])
@@ -114,13 +149,17 @@ static bool take(void *trainer, const json_t *saved)
 static int save_weights(void *trainer, const char *folder, struct err *err)
 {
     const struct ppo *p = trainer;
-    return checkpoint_save(p->model, folder, NULL, DTYPE_F32, err);
+    if (p->adapters)
+        return lora_save(p->adapters, folder, err);
+    return checkpoint_save(p->own, folder, NULL, DTYPE_F32, err);
 }
 
 static int load_weights(void *trainer, const char *folder, struct err *err)
 {
     struct ppo *p = trainer;
-    return snapshot_load_weights(p->model, folder, err);
+    if (p->adapters)
+        return lora_reload(p->adapters, folder, err);
+    return snapshot_load_weights(p->own, folder, err);
 }
 
 static struct snapshot_trainer snapshot_of(struct ppo *p)
