@@ -2,7 +2,6 @@
 
 #include <unistd.h>
 
-#include "core/lm/checkpoint.h"
 #include "jobs/machine.h"
 
 enum { MOST_THREADS = 8 };
@@ -17,14 +16,7 @@ int language_model_start(struct language_model *l, int threads, struct err *err)
 
 void language_model_map(struct language_model *l, const char *folder, bool asked)
 {
-    struct lm_shape shape;
-    struct lm_layout layout;
-    l->leave_in_files = asked;
-    /* What is wrong with the folder is for language_model_load to say. */
-    if (asked || checkpoint_shape(folder, &shape, NULL) < 0 || lm_layout_make(&shape, &layout, NULL) < 0)
-        return;
-    l->leave_in_files = (double)layout.count * sizeof(float) > (double)machine_memory() / 2;
-    lm_layout_free(&layout);
+    l->leave_in_files = asked || machine_leaves_in_files(folder);
 }
 
 int language_model_adapters(const struct language_model *l, const char *folder, struct lm_adapters **ret,

@@ -10,7 +10,7 @@
 int language_model_start(struct language_model *l, int threads, struct err *err);
 
 /* Between language_model_start and language_model_load: has the weights in `folder` left in their files when `asked`,
- * or when they would take more than half of the machine's memory as fp32. */
+ * or when machine_leaves_in_files says so. */
 void language_model_map(struct language_model *l, const char *folder, bool asked);
 
 /* The adapters in `folder` (PEFT's files) for the loaded model, into *ret; NULL when `folder` is. The caller frees. */

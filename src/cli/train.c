@@ -41,7 +41,7 @@ static const char help[] =
     "  --lora-alpha X         their scale is X / RANK (twice the rank)\n"
     "  --lora-matrices LIST   modules that get one (GPT-2: c_attn; LLaMA: q_proj,k_proj,v_proj,o_proj)\n"
     "  --merge                add them to the weights in the end, and write a whole model\n"
-    "  --frozen N             bottom blocks that are not trained (0)\n"
+    "  --frozen N             bottom blocks that are not trained, or get no adapters (0)\n"
     "  --recompute            less memory, a third more time\n"
     "  --store NAME           fp32 (default) or bf16 weights in the result\n"
     "  --seed N               of the start and the order (1)\n"
@@ -142,11 +142,10 @@ static int report(const struct sft_course *c, struct err *err)
 static int finish(struct train *t, struct err *err)
 {
     const struct lm_adapters *adapters = t->options.adapters;
-    if (adapters && t->merge)
-        lora_merge(adapters, t->lm.model);
+    struct checkpoint_source source = {.model = t->lm.model, .adapters = adapters};
     bool apart = adapters && !t->merge;
     if ((apart ? lora_save(adapters, t->out, err)
-               : checkpoint_save(t->lm.model, t->out, t->start.init, t->store, err)) < 0 ||
+               : checkpoint_write(&source, t->out, t->start.init, t->store, err)) < 0 ||
         sft_forget(t->out, err) < 0)
         return -1;
     if (!t->json)

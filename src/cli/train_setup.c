@@ -13,8 +13,6 @@
 #include "jobs/machine.h"
 #include "jobs/sft_course.h"
 
-#define LORA_RATE 2e-4 /* adapters bear ten times the rate of a whole model */
-
 /* The options as they were written. */
 struct words {
     const char *data, *init, *new_shape, *out, *steps, *epochs, *vocabulary, *context, *batch, *longest, *rate,
@@ -89,8 +87,8 @@ static int check_words(const struct words *w, const struct train *t, const char 
         return err_set(err, ERR_USAGE, "--vocabulary and --context are for --new");
     if (!w->lora && (w->alpha || t->matrices || t->merge))
         return err_set(err, ERR_USAGE, "--lora-alpha, --lora-matrices and --merge are for --lora");
-    if (w->lora && (w->new_shape || w->frozen))
-        return err_set(err, ERR_USAGE, "--lora adapts the model of --init, all blocks of it");
+    if (w->lora && w->new_shape)
+        return err_set(err, ERR_USAGE, "--lora adapts the model of --init");
     if (w->lora && !t->merge && (w->template || w->store))
         return err_set(err, ERR_USAGE, "adapters have neither --template nor --store of their own, but with --merge");
     if (w->store && strcmp(w->store, "fp32") != 0 && strcmp(w->store, "bf16") != 0)
@@ -144,7 +142,7 @@ int train_parse(int argc, char **argv, struct train *t, struct err *err)
     sft_options_default(!w.init, &t->options);
     t->options.recompute = recompute;
     if (w.lora)
-        t->options.rate = LORA_RATE;
+        t->options.rate = SFT_LORA_RATE;
     t->start.init = w.init;
     t->start.read = sft_course_file;
     t->start.source = (void *)w.data; /* read only */
@@ -173,13 +171,13 @@ static int check_folder(const char *out, struct err *err)
 static int make_adapters(struct train *t, struct err *err)
 {
     const struct lm_shape *shape = &t->lm.model->shape;
-    const char *usual = shape->family == LM_GPT2 ? "c_attn" : "q_proj,k_proj,v_proj,o_proj";
-    double alpha = t->lora_alpha > 0 ? t->lora_alpha : 2 * (double)t->lora;
+    struct lora_wanted wanted = {.rank = (int)t->lora, .alpha = t->lora_alpha};
+    struct lora_options how = lora_chosen(&wanted, shape->family, t->options.frozen, 0);
     if (t->lora == 0)
         return 0;
-    t->options.adapters = lora_new(shape, t->matrices ? t->matrices : usual, (int)t->lora, (float)alpha,
-                                   t->options.seed, err);
-    return t->options.adapters ? 0 : -1;
+    how.targets = t->matrices ? t->matrices : how.targets;
+    t->options.adapters = lora_plan(shape, &how, err);
+    return t->options.adapters ? lora_start(t->options.adapters, t->options.seed, err) : -1;
 }
 
 /* A folder of adapters has PEFT's two files and nothing else. */
@@ -197,8 +195,9 @@ int train_prepare(struct train *t, struct err *err)
     if (language_model_start(&t->lm, (int)t->threads, err) < 0 || language_model_use(&t->lm, t->backend, err) < 0)
         return -1;
     t->options.gemm = t->lm.gemm;
-    if (t->lora > 0 && !t->merge)
+    if (t->lora > 0)
         language_model_map(&t->lm, t->start.init, false);
+    t->options.mapped = t->lm.leave_in_files;
     if (sft_start_make(&t->start, &t->lm, &t->data, err) < 0 || make_adapters(t, err) < 0)
         return -1;
     if (t->data.cut + t->data.passed_over > 0)

@@ -70,7 +70,8 @@ static const struct json_field fields[] = {
                                             .least = 1, .most = INT32_MAX,
                                             .about = "Updates between checkpoints; every two minutes when absent."),
     [PPO_JOB_STORE] = JSON_FIELD(ENUM, struct ppo_job_settings, store, "store", .names = sft_settings_stores,
-                                 .about = "How the weights are stored; fp32 when absent."),
+                                 .about = "How the weights are stored; fp32 when absent, bf16 where they stayed in "
+                                           "their files."),
     [PPO_JOB_PPO] = JSON_FIELD_OBJECT(struct ppo_job_settings, ppo, "ppo", &ppo_settings_shape,
                                       .about = "Hyperparameters of PPO.", .example = "{\"preset\":\"small\"}"),
 };

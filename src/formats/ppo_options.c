@@ -21,7 +21,8 @@ static const struct json_field fields[] = {
     [PPO_SEED] = INTEGER(seed, "seed", 0, INT64_MAX, "Seed of every random choice."),
     [PPO_UPDATES] = INTEGER(updates, "updates", 1, 1000000, "Updates of the run; the schedule ends there."),
     [PPO_FROZEN_BLOCKS] = INTEGER(frozen_blocks, "frozen_blocks", 0, 1024,
-                                  "Bottom blocks, and the embeddings, that are not trained: faster. 0: all are."),
+                                  "Bottom blocks, and the embeddings, that are not trained: faster. 0: all are. "
+                                  "Adapters are then in the blocks above them."),
     [PPO_RECOMPUTE] = SWITCH(recompute, "recompute", "Less memory for a third more time."),
     [PPO_EPISODES] = INTEGER(episodes, "episodes", 1, 65536, "Sampled responses of an update."),
     [PPO_SAMPLES] = INTEGER(samples, "samples_per_prompt", 1, 1024, "Responses to each prompt; divides episodes."),
@@ -70,6 +71,14 @@ static const struct json_field fields[] = {
     [PPO_ADAM_EPSILON] = REAL(epsilon, "adam_epsilon", 1e-12, 1, "Adam's epsilon."),
     [PPO_WEIGHT_DECAY] = REAL(weight_decay, "weight_decay", 0, 1, "Of matrices."),
     [PPO_GRADIENT_CLIP] = REAL(gradient_clip, "gradient_clip", 0, 1e9, "Largest norm of the gradient; 0: any."),
+    [PPO_LORA + LORA_RANK] = LORA_RANK_FIELD(struct ppo_settings, lora,
+                                             "Train low-rank adapters of this rank and a value head instead of the "
+                                             "weights, and merge them in the end: a fraction of the memory. 0: none."),
+    [PPO_LORA + LORA_ALPHA] = LORA_ALPHA_FIELD(struct ppo_settings, lora,
+                                               "Adapters are scaled by this over their rank; twice the rank when "
+                                               "neither this nor the preset says it."),
+    [PPO_LORA + LORA_TARGETS] = LORA_TARGETS_FIELD(struct ppo_settings, lora),
+    [PPO_LORA + LORA_MAPPED] = LORA_MAPPED_FIELD(struct ppo_settings, lora),
 };
 
 const struct json_shape ppo_settings_shape =
@@ -106,7 +115,7 @@ int ppo_settings_check(const struct ppo_settings *s, const char *pointer, struct
     for (size_t i = 0; i < sizeof bounds / sizeof bounds[0]; i++)
         if (check_bound(s, &bounds[i], pointer, err) < 0)
             return -1;
-    return 0;
+    return lora_settings_check(&s->seen, PPO_LORA, &s->lora, false, pointer, err);
 }
 
 int ppo_settings_read(char *text, size_t length, struct ppo_settings *ret, struct arena *arena, struct err *err)

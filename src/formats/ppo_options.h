@@ -8,7 +8,7 @@
 #ifndef EGALIGN_FORMATS_PPO_OPTIONS_H
 #define EGALIGN_FORMATS_PPO_OPTIONS_H
 
-#include "base/json.h"
+#include "formats/lora_options.h"
 
 enum { PPO_SETTINGS_PRESETS = 4, PPO_SETTINGS_DEFAULT_PRESET = 0 };
 
@@ -36,6 +36,7 @@ struct ppo_settings {
     int schedule;  /* position in ppo_settings_schedules */
     int adam_form; /* position in ppo_settings_adam_forms */
     double beta1, beta2, epsilon, weight_decay, gradient_clip;
+    struct lora_settings lora;
 };
 
 /* Bits of seen.given. */
@@ -46,7 +47,8 @@ enum {
     PPO_BETA, PPO_ADAPTIVE_BETA, PPO_KL_TARGET, PPO_KL_HORIZON, PPO_KL_LIMIT, PPO_EPOCHS, PPO_MINIBATCHES,
     PPO_PACK_TOKENS, PPO_RATIO_CLIP, PPO_VALUE_CLIP, PPO_VALUE_COEFFICIENT, PPO_ENTROPY_COEFFICIENT, PPO_EARLY_STOP_KL,
     PPO_LEARNING_RATE, PPO_SCHEDULE, PPO_ADAM_FORM, PPO_ADAM_BETA1, PPO_ADAM_BETA2, PPO_ADAM_EPSILON, PPO_WEIGHT_DECAY,
-    PPO_GRADIENT_CLIP
+    PPO_GRADIENT_CLIP,
+    PPO_LORA /* and the three behind it: enum lora_field */
 };
 
 extern const char *const ppo_settings_presets[];    /* "small", "ziegler-sentiment", "tldr", "maxmin-official", NULL */

@@ -56,7 +56,7 @@ static const struct json_field fields[] = {
     [SFT_LONGEST] = JSON_FIELD(INT, struct sft_settings, longest, "longest", .least = 2, .most = 1 << 17,
                                .about = "Tokens of an example at most; 1024, or the model's context, when absent."),
     [SFT_RATE] = JSON_FIELD(REAL, struct sft_settings, rate, "learning_rate", .low = 1e-9, .high = 0.9,
-                            .about = "The highest; 0.001 for a new model, else 0.00002."),
+                            .about = "The highest; 0.001 for a new model, 0.0002 for adapters, else 0.00002."),
     [SFT_WARM_UP] = JSON_FIELD(REAL, struct sft_settings, warm_up, "warm_up", .low = 0, .high = 1,
                                .about = "Share of the steps in which the rate rises; 0.05 when absent."),
     [SFT_WEIGHT_DECAY] = JSON_FIELD(REAL, struct sft_settings, weight_decay, "weight_decay", .low = 0, .high = 10,
@@ -67,11 +67,13 @@ static const struct json_field fields[] = {
                                 .about = "What stands around a prompt, with {prompt} in its place; that of the policy, "
                                          "or the prompt and an empty line, when absent."),
     [SFT_FROZEN] = JSON_FIELD(INT, struct sft_settings, frozen, "frozen_blocks", .least = 0, .most = 1000,
-                              .about = "Bottom blocks that are not trained; 0 when absent."),
+                              .about = "Bottom blocks that are not trained; 0 when absent. Adapters are then in the "
+                                       "blocks above them."),
     [SFT_RECOMPUTE] = JSON_FIELD(BOOL, struct sft_settings, recompute, "recompute",
                                  .about = "Less memory, a third more time."),
     [SFT_STORE] = JSON_FIELD(ENUM, struct sft_settings, store, "store", .names = sft_settings_stores,
-                             .about = "How the weights are stored; fp32 when absent."),
+                             .about = "How the weights are stored; fp32 when absent, bf16 where they stayed in "
+                                      "their files."),
     [SFT_SEED] = JSON_FIELD(INT, struct sft_settings, seed, "seed", .least = 0, .most = INT64_MAX,
                             .about = "Of the random weights, of the order, and of what is held out; 1 when absent."),
     [SFT_EVALUATE_EVERY] = JSON_FIELD(INT, struct sft_settings, evaluate_every, "evaluate_every", .least = 1,
@@ -80,6 +82,14 @@ static const struct json_field fields[] = {
     [SFT_CHECKPOINT_EVERY] = JSON_FIELD(INT, struct sft_settings, checkpoint_every, "checkpoint_every", .least = 1,
                                         .most = INT32_MAX,
                                         .about = "Steps between checkpoints; every five minutes when absent."),
+    [SFT_LORA + LORA_RANK] = LORA_RANK_FIELD(struct sft_settings, lora,
+                                             "Train low-rank adapters of this rank on `policy` instead of its weights, "
+                                             "and merge them in the end: a fraction of the memory. 0: none."),
+    [SFT_LORA + LORA_ALPHA] = LORA_ALPHA_FIELD(struct sft_settings, lora,
+                                               "Adapters are scaled by this over their rank; twice the rank when "
+                                               "absent."),
+    [SFT_LORA + LORA_TARGETS] = LORA_TARGETS_FIELD(struct sft_settings, lora),
+    [SFT_LORA + LORA_MAPPED] = LORA_MAPPED_FIELD(struct sft_settings, lora),
 };
 
 const struct json_shape sft_settings_shape =
@@ -106,11 +116,13 @@ int sft_settings_check(const struct sft_settings *s, const char *pointer, struct
         return wrong(err, pointer, "/new/width", "the width must be a multiple of 32");
     if (new_model && s->frozen > 0)
         return wrong(err, pointer, "/frozen_blocks", "the blocks of a new model have learnt nothing to be kept");
+    if (new_model && s->lora.rank > 0)
+        return wrong(err, pointer, "/lora_rank", "a new model has learnt nothing that adapters could change");
     if (s->template.ptr && !memmem(s->template.ptr, s->template.len, "{prompt}", 8))
         return wrong(err, pointer, "/template", "the template must hold {prompt}");
     if (s->data_form == SFT_OF_FILE && s->file.path.ptr[0] != '/')
         return wrong(err, pointer, "/data/file", "the path must be absolute");
-    return 0;
+    return lora_settings_check(&s->seen, SFT_LORA, &s->lora, true, pointer, err);
 }
 
 int sft_settings_read(char *text, size_t length, struct sft_settings *ret, struct arena *arena, struct err *err)

@@ -9,7 +9,7 @@
 #ifndef EGALIGN_FORMATS_SFT_OPTIONS_H
 #define EGALIGN_FORMATS_SFT_OPTIONS_H
 
-#include "base/json.h"
+#include "formats/lora_options.h"
 
 enum sft_data_form { SFT_NO_DATA, SFT_OF_PROJECT, SFT_OF_FILE };
 enum sft_project_data { SFT_PREFERRED };
@@ -42,13 +42,14 @@ struct sft_settings {
     bool recompute;
     int store;               /* enum sft_store */
     int64_t seed, evaluate_every, checkpoint_every;
+    struct lora_settings lora;
 };
 
 /* Bits of seen.given. */
 enum {
     SFT_NAME, SFT_POLICY, SFT_NEW, SFT_DATA, SFT_STEPS, SFT_EPOCHS, SFT_BATCH_TOKENS, SFT_LONGEST, SFT_RATE,
     SFT_WARM_UP, SFT_WEIGHT_DECAY, SFT_HELD_OUT, SFT_TEMPLATE, SFT_FROZEN, SFT_RECOMPUTE, SFT_STORE, SFT_SEED,
-    SFT_EVALUATE_EVERY, SFT_CHECKPOINT_EVERY
+    SFT_EVALUATE_EVERY, SFT_CHECKPOINT_EVERY, SFT_LORA /* and the three behind it: enum lora_field */
 };
 enum { SFT_NEW_LAYERS, SFT_NEW_WIDTH, SFT_NEW_VOCABULARY, SFT_NEW_CONTEXT };
 

@@ -34,7 +34,7 @@ static int lend(struct anchored *a, struct reporter *reporter, const struct fit_
     if (result == 0)
         result = language_model_open(&a->lm, job->threads, err);
     if (result == 0)
-        result = language_model_load(&a->lm, policy.folder, err);
+        result = machine_load_model(&a->lm, policy.folder, err);
     if (result == 0) {
         options.gemm = a->lm.gemm;
         result = encode_open(a->lm.model, &a->lm.dialogue, &options, &a->encode, err);

@@ -105,7 +105,7 @@ static int load_model(struct complete *c, struct err *err)
         return -1;
     if (language_model_open(&c->lm, c->job->threads, err) < 0)
         return -1;
-    return language_model_load(&c->lm, c->policy.folder, err);
+    return machine_load_model(&c->lm, c->policy.folder, err);
 }
 
 /* All prompts as tokens, so that one that does not fit is known before the first is sampled. */

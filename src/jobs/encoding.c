@@ -176,7 +176,7 @@ static int open_model(struct encoding *e, struct err *err)
 {
     if (policy_folder_check(&e->policy, err) < 0 ||
         language_model_open(&e->lm, e->reporter->job->threads, err) < 0 ||
-        language_model_load(&e->lm, e->policy.folder, err) < 0)
+        machine_load_model(&e->lm, e->policy.folder, err) < 0)
         return -1;
     struct encode_options options = {.gemm = e->lm.gemm, .memory_limit = machine_memory()};
     return encode_open(e->lm.model, &e->lm.dialogue, &options, &e->encode, err);

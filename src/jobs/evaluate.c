@@ -139,7 +139,7 @@ static int open_policy(struct evaluate *e, const char *name, struct language_mod
     if (!pg || policy_read(pg, &e->job->lease->project, str_of(name), &e->arena, &policy, err) < 0 ||
         policy_folder_check(&policy, err) < 0 || language_model_open(lm, e->job->threads, err) < 0)
         return -1;
-    return language_model_load(lm, policy.folder, err);
+    return machine_load_model(lm, policy.folder, err);
 }
 
 static int answer(struct evaluate *e, const char *name, double from, double to, struct response_set *ret,

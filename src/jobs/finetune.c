@@ -13,6 +13,7 @@
 #include "core/lm/replace.h"
 #include "formats/sft_options.h"
 #include "jobs/job_folder.h"
+#include "jobs/lora_settings.h"
 #include "jobs/machine.h"
 #include "jobs/policy_folder.h"
 #include "jobs/reporter.h"
@@ -35,6 +36,8 @@ struct finetune {
     char data_file[PLACE_PATH];
     struct sft_start start;
     struct sft_options options;
+    struct lora_wanted lora;     /* rank 0: the model itself is trained */
+    struct lm_adapters *adapters;
     struct language_model lm;
     struct sft_data data;
     struct sft_course course;
@@ -92,6 +95,9 @@ static int apply_options(struct finetune *f, struct err *err)
     if (s->template.ptr && !(start->template = arena_strndup(&f->arena, s->template.ptr, s->template.len)))
         return err_memory(err);
     start->longest = s->longest;
+    lora_settings_apply(&s->seen, SFT_LORA, &s->lora, &f->lora);
+    if (f->lora.rank > 0)
+        o->rate = SFT_LORA_RATE;
     apply_reals(s, start, o);
     o->steps = s->steps;
     if (json_given(&s->seen, SFT_SEED))
@@ -145,17 +151,40 @@ static int find_data(struct finetune *f, struct err *err)
     return access(f->data_file, F_OK) == 0 ? 0 : replace_file(f->data_file, write_preferred, f, err);
 }
 
+/* Where training starts from a policy, decides whether it is loaded. */
+static int choose_place(struct finetune *f, struct err *err)
+{
+    const struct sft_settings *s = &f->settings;
+    const char *folder = f->start.init;
+    f->lm.leave_in_files = f->lora.rank > 0 && lora_settings_mapped(&s->seen, SFT_LORA, &s->lora, folder);
+    f->options.mapped = f->lm.leave_in_files;
+    return folder && !f->lm.leave_in_files ? machine_may_load(folder, err) : 0;
+}
+
+/* The adapters, when they are what is trained. */
+static int adapt(struct finetune *f, struct err *err)
+{
+    const struct lm_shape *shape = &f->lm.model->shape;
+    struct lora_options how = lora_chosen(&f->lora, shape->family, f->options.frozen, 0);
+    if (f->options.frozen > shape->layers)
+        return err_set(err, ERR_INVALID_VALUE, "%d frozen blocks of %d", f->options.frozen, shape->layers);
+    if (f->lora.rank == 0)
+        return 0;
+    f->options.adapters = f->adapters = lora_plan(shape, &how, err);
+    return f->adapters ? lora_start(f->adapters, f->options.seed, err) : -1;
+}
+
 static int prepare(struct finetune *f, struct err *err)
 {
     reporter_tell(&f->reporter, "reading", 0, "{}", true);
     if (job_folder_make(f->job, f->folder, err) < 0 || place_file(f->folder, "result", f->result, err) < 0 ||
         find_data(f, err) < 0 || language_model_open(&f->lm, f->job->threads, err) < 0 ||
-        language_model_use(&f->lm, NULL, err) < 0)
+        language_model_use(&f->lm, NULL, err) < 0 || choose_place(f, err) < 0)
         return -1;
     f->options.gemm = f->lm.gemm;
     f->start.read = sft_course_file;
     f->start.source = f->data_file;
-    if (sft_start_make(&f->start, &f->lm, &f->data, err) < 0 ||
+    if (sft_start_make(&f->start, &f->lm, &f->data, err) < 0 || adapt(f, err) < 0 ||
         machine_fits(sft_bytes(&f->lm.model->shape, &f->data, &f->options), err) < 0)
         return -1;
     reporter_say(&f->reporter, "info", "%zu examples of %zu tokens; %ld were cut to %d tokens, %ld passed over",
@@ -277,10 +306,12 @@ static int complete_recipe(struct finetune *f, struct err *err)
 
 static int publish(struct finetune *f, struct err *err)
 {
-    enum safetensors_dtype stored = f->settings.store == SFT_STORE_BF16 ? DTYPE_BF16 : DTYPE_F32;
+    bool given = json_given(&f->settings.seen, SFT_STORE);
+    enum safetensors_dtype stored = lora_settings_stored(given, f->settings.store, f->lm.leave_in_files);
+    struct checkpoint_source trained = {.model = f->lm.model, .adapters = f->adapters};
     reporter_tell(&f->reporter, "publishing", SHARE_READ + SHARE_TRAIN, "{}", true);
     if (folder_remove(f->result, err) < 0 || sft_start_folder(&f->start, &f->lm, f->result, err) < 0 ||
-        checkpoint_save(f->lm.model, f->result, f->start.init, stored, err) < 0 || complete_recipe(f, err) < 0 ||
+        checkpoint_write(&trained, f->result, f->start.init, stored, err) < 0 || complete_recipe(f, err) < 0 ||
         policy_folder_publish(&f->reporter, f->result, err) < 0)
         return -1;
     struct err ignored;
@@ -299,6 +330,7 @@ int finetune_run(const struct job_context *job, struct err *err)
     else if (result > 0)
         result = JOB_STOPPED;
     sft_free(f.course.sft);
+    lora_free(f.adapters);
     language_model_close(&f.lm);
     sft_data_free(&f.data);
     arena_free(&f.arena);

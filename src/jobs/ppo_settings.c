@@ -3,6 +3,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "jobs/lora_settings.h"
+
 /* Both enums of presets are one list, told by name; the orders of the other names are those of the engine's enums. */
 _Static_assert(PPO_SETTINGS_DEFAULT_PRESET == 0, "the first preset is the default in both lists");
 
@@ -138,9 +140,33 @@ int ppo_settings_apply(const struct ppo_settings *s, const char *pointer, const 
     apply_integers(s, ret, ret_prompt_tokens);
     apply_reals(s, ret);
     apply_choices(s, ret);
+    lora_settings_apply(&s->seen, PPO_LORA, &s->lora, &ret->lora);
+    const struct lora_settings in_all = {.rank = ret->lora.rank};
+    if (lora_settings_check(&s->seen, PPO_LORA, &in_all, true, pointer, err) < 0)
+        return -1;
     if (json_given(&s->seen, PPO_CUT_TEXT))
         cut = json_has(&s->seen, PPO_CUT_TEXT) ? s->cut_text : str_of("");
     if (cut.len > 0 && tokenizer && find_cut(tokenizer, cut, pointer, &ret->cut_token, err) < 0)
         return -1;
     return check_together(ret, pointer, err);
+}
+
+int ppo_settings_check_shape(const struct ppo_options *o, const struct lm_shape *shape, const char *pointer,
+                             struct err *err)
+{
+    char at[64];
+    struct lora_options how = lora_chosen(&o->lora, shape->family, o->frozen, 1);
+    if (o->frozen > shape->layers - (o->lora.rank > 0)) {
+        snprintf(at, sizeof at, "%s/frozen_blocks", pointer);
+        return err_at(err, ERR_INVALID_VALUE, at, "%d frozen blocks of %d%s", o->frozen, shape->layers,
+                      o->lora.rank ? ", and adapters need one" : "");
+    }
+    if (o->lora.rank == 0)
+        return 0;
+    struct lm_adapters *plan = lora_plan(shape, &how, err);
+    snprintf(at, sizeof at, "%s/lora_targets", pointer);
+    if (!plan && err->code == ERR_INVALID_VALUE)
+        snprintf(err->pointer, sizeof err->pointer, "%s", at);
+    lora_free(plan);
+    return plan ? 0 : -1;
 }

@@ -15,4 +15,9 @@ int ppo_settings_apply(const struct ppo_settings *s, const char *pointer, const 
                        struct ppo_options *ret, const struct ppo_preset **ret_preset, int *ret_prompt_tokens,
                        struct err *err);
 
+/* What the options ask of the model: frozen blocks and modules to adapt that it has. ERR_INVALID_VALUE with a pointer
+ * below `pointer`. */
+int ppo_settings_check_shape(const struct ppo_options *o, const struct lm_shape *shape, const char *pointer,
+                             struct err *err);
+
 #endif

@@ -9,11 +9,10 @@
 #include "base/mem.h"
 #include "base/version.h"
 #include "core/align/objective.h"
-#include "core/lm/checkpoint.h"
 #include "formats/ppo_job_options.h"
-#include "formats/sft_options.h"
 #include "jobs/anchored.h"
 #include "jobs/job_folder.h"
+#include "jobs/lora_settings.h"
 #include "jobs/machine.h"
 #include "jobs/policy_folder.h"
 #include "jobs/ppo_settings.h"
@@ -103,15 +102,36 @@ static void apply_objective(struct reinforce *r)
 
 /* ---- what is needed ---- */
 
-static int open_model(struct reinforce *r, int *ret_prompt_tokens, struct err *err)
+/* The options; without a tokenizer all but the cut token. */
+static int apply_options(struct reinforce *r, int *ret_prompt_tokens, struct err *err)
 {
-    reporter_tell(&r->reporter, "loading", 0, "{}", true);
-    if (language_model_open(&r->lm, r->job->threads, err) < 0 || language_model_use(&r->lm, NULL, err) < 0 ||
-        language_model_load(&r->lm, r->reference.folder, err) < 0)
-        return -1;
     if (ppo_settings_apply(&r->settings.ppo, "/ppo", r->lm.tokenizer, &r->options, &r->preset, ret_prompt_tokens,
                            err) < 0)
         return err_wrap(err, "option %s", err->pointer);
+    return 0;
+}
+
+/* The policy: below adapters it may stay in its files. */
+static int load_policy(struct reinforce *r, struct err *err)
+{
+    const struct ppo_settings *s = &r->settings.ppo;
+    const char *folder = r->reference.folder;
+    r->lm.leave_in_files = r->options.lora.rank > 0 && lora_settings_mapped(&s->seen, PPO_LORA, &s->lora, folder);
+    if (!r->lm.leave_in_files && machine_may_load(folder, err) < 0)
+        return -1;
+    return language_model_load(&r->lm, folder, err);
+}
+
+static int open_model(struct reinforce *r, int *ret_prompt_tokens, struct err *err)
+{
+    reporter_tell(&r->reporter, "loading", 0, "{}", true);
+    if (apply_options(r, ret_prompt_tokens, err) < 0 || language_model_open(&r->lm, r->job->threads, err) < 0 ||
+        language_model_use(&r->lm, NULL, err) < 0 || load_policy(r, err) < 0 ||
+        apply_options(r, ret_prompt_tokens, err) < 0)
+        return -1;
+    if (ppo_settings_check_shape(&r->options, &r->lm.model->shape, "/ppo", err) < 0)
+        return err_wrap(err, "option %s", err->pointer);
+    r->options.mapped = r->lm.leave_in_files;
     r->options.gemm = r->lm.gemm;
     r->options.memory_limit = machine_memory();
     return 0;
@@ -157,7 +177,9 @@ static int open_ppo(struct reinforce *r, struct err *err)
     for (int i = 0; i < r->references.set.prompts; i++)
         longest = r->references.asked[i].length > longest ? r->references.asked[i].length : longest;
     apply_objective(r);
-    if (machine_fits(ppo_bytes(&r->lm.model->shape, &r->options, longest), err) < 0)
+    bool copied = r->options.lora.rank == 0; /* the policy that was loaded lies beside the one that is trained */
+    size_t need = ppo_bytes(&r->lm.model->shape, &r->options, longest);
+    if (machine_fits(need + (copied ? r->lm.model->layout.count * sizeof(float) : 0), err) < 0)
         return -1;
     r->ppo = ppo_new(&(struct ppo_inputs){.policy = r->lm.model,
                                           .tokenizer = r->lm.tokenizer,
@@ -378,6 +400,10 @@ static void put_recipe(struct reinforce *r, struct buf *out)
     json_close(out, ']');
     put_text(out, "reference_digest", sha256_hex(r->reference.digest, hex));
     put_text(out, "preset", r->preset->name);
+    if (r->options.lora.rank > 0) {
+        put_int(out, "lora_rank", r->options.lora.rank);
+        put_real(out, "lora_alpha", ppo_adapters(r->ppo)->alpha);
+    }
     put_int(out, "seed", (int64_t)r->options.seed);
     put_int(out, "updates_done", ppo_done(r->ppo));
     put_int(out, "episodes_seen", ppo_done(r->ppo) * r->options.episodes);
@@ -404,15 +430,12 @@ static int complete_recipe(struct reinforce *r, struct err *err)
 
 static int write_result(struct reinforce *r, struct err *err)
 {
-    enum safetensors_dtype stored = r->settings.store == SFT_STORE_BF16 ? DTYPE_BF16 : DTYPE_F32;
-    struct lm_model *policy = ppo_policy(r->ppo, err);
-    int result = policy && folder_remove(r->result, err) == 0 ? 0 : -1;
-    if (result == 0)
-        result = checkpoint_save(policy, r->result, r->reference.folder, stored, err);
-    if (result == 0)
-        result = dialogue_save(&r->lm.dialogue, r->result, err);
-    lm_model_free(policy);
-    return result;
+    bool given = json_given(&r->settings.seen, PPO_JOB_STORE);
+    enum safetensors_dtype stored = lora_settings_stored(given, r->settings.store, r->lm.leave_in_files);
+    if (folder_remove(r->result, err) < 0 ||
+        ppo_write_policy(r->ppo, r->result, r->reference.folder, stored, err) < 0)
+        return -1;
+    return dialogue_save(&r->lm.dialogue, r->result, err);
 }
 
 static int publish(struct reinforce *r, struct err *err)

@@ -121,6 +121,93 @@ def test_kill_9_at_random_updates_changes_nothing(place, whole):
     assert timeless(job) == timeless(whole[1]["id"])
 
 
+ADAPTED = {**PPO, "updates": 40, "lora_rank": 4, "learning_rate": 0.01}
+
+
+@pytest.fixture(scope="module")
+def short_writer(place):
+    """A policy whose weights are BF16, so that they may stay in their files."""
+    place.done(place.ask("short-writer", **{**WRITER, "store": "bf16"}))
+    return place.policy("short-writer")
+
+
+@pytest.fixture(scope="module")
+def adapted(place, fit):
+    job = place.done(place.reinforce("adapted", ppo=ADAPTED))
+    return place.policy("adapted"), job
+
+
+def test_adapters_make_a_whole_policy(place, adapted):
+    policy, job = adapted
+    writer = place.policy("writer")
+    assert policy["parameters"] == writer["parameters"] and policy["digest"] != writer["digest"]
+    assert (policy["recipe"]["lora_rank"], policy["recipe"]["lora_alpha"]) == (4, 8)
+    series = place.part(job["id"], "metrics")
+    first, last = series[0]["figures"], series[-1]["figures"]
+    assert first["objective/kl"] == 0 and last["objective/kl"] > 0.01 and last["val/ratio"] != 1
+    files = {p.name for p in (place.models / "policies" / policy["id"]).iterdir()}
+    assert {"config.json", "model.safetensors", "tokenizer.json", "egalign.json"} <= files
+    assert not any("adapter" in name for name in files)
+    done = place.job(place.complete("adapted", prompts=["say 3"], samples=2, max_tokens=8))
+    assert done["state"] == "done", done
+
+
+def test_kill_9_changes_nothing_with_adapters(place, adapted):
+    job = place.reinforce("adapted-killed", ppo=ADAPTED, checkpoint_every=3)
+    for step, how in ((5, signal.SIGKILL), (17, signal.SIGTERM), (26, signal.SIGKILL)):
+        place.at_step(job, step)
+        process = place.run_job()
+        assert process, "the run was over before it could be killed"
+        os.kill(process, how)
+        until(lambda: place.run_job() != process, "the process to end")
+        [kept] = place.models.glob(f"jobs/{job}/checkpoint-*")
+        names = {p.name for p in kept.iterdir()}
+        assert "adapter_model.safetensors" in names and "model.safetensors" not in names
+    done = place.done(job)
+    assert sum("killed by signal 9" in a["reason"] for a in done["attempts"]) == 2
+    assert any("going on from the checkpoint" in m for m in place.messages(job))
+    assert place.policy("adapted-killed")["digest"] == adapted[0]["digest"]
+
+
+def test_the_policy_may_stay_in_its_files(place, fit, short_writer):
+    brief = {**ADAPTED, "updates": 4}
+    place.done(place.reinforce("from-files", policy="short-writer", ppo={**brief, "lora_mapped": True}))
+    place.done(place.reinforce("from-memory", policy="short-writer", store="bf16", ppo={**brief, "lora_mapped": False}))
+    place.done(place.reinforce("exact", policy="short-writer", ppo=brief))
+    mapped, loaded, exact = (place.policy(name) for name in ("from-files", "from-memory", "exact"))
+    assert mapped["digest"] == loaded["digest"] not in (short_writer["digest"], exact["digest"])
+    assert mapped["bytes"] < 0.6 * exact["bytes"]  # stored as bf16 where nothing is said, so that it can stay in its files
+    again = place.done(place.reinforce("from-files-2", policy="from-files", ppo={**brief, "lora_mapped": True, "updates": 1}))
+    assert again["state"] == "done"
+    done = place.job(place.complete("from-files", prompts=["say 3"], samples=2, max_tokens=8))
+    assert done["state"] == "done", done
+
+
+@pytest.mark.parametrize("ppo, code, words", [
+    ({"lora_rank": 4, "lora_mapped": True}, "bad_file", "not BF16"),  # fp32 weights cannot stay in their files
+    ({"lora_rank": 4, "lora_targets": ["q_proj"]}, "invalid_value", "option /ppo/lora_targets"),  # of the other family
+    ({"lora_rank": 4, "frozen_blocks": 2}, "invalid_value", "option /ppo/frozen_blocks"),
+    ({"frozen_blocks": 3}, "invalid_value", "option /ppo/frozen_blocks"),
+    ({"lora_targets": ["c_attn"]}, "invalid_value", "option /ppo/lora_targets"),  # the preset has no adapters
+])
+def test_adapters_that_the_policy_cannot_have(place, fit, ppo, code, words):
+    job = place.reinforce(f"never-{abs(hash(str(ppo)))}", ppo={**PPO, **ppo})
+    failed = place.job(job)
+    assert failed["state"] == "failed" and failed["error"]["code"] == code, failed
+    assert words in json.dumps(failed["error"])
+    assert not place.part(job, "metrics")
+
+
+def test_the_official_preset_adapts(place, fit):
+    place.done(place.reinforce("official", ppo={"preset": "maxmin-official", "updates": 3, "response_tokens": 12}))
+    recipe = place.policy("official")["recipe"]
+    assert (recipe["lora_rank"], recipe["lora_alpha"], recipe["objective"]) == (16, 32, "min_per_sample")
+    place.done(place.reinforce("top-adapted", ppo={**ADAPTED, "updates": 2, "frozen_blocks": 1}))
+    whole = {"preset": "maxmin-official", "updates": 1, "response_tokens": 12, "lora_rank": 0}
+    place.done(place.reinforce("official-whole", ppo=whole))
+    assert "lora_rank" not in place.policy("official-whole")["recipe"]
+
+
 def test_a_diverging_run_ends_with_the_reason_and_a_checkpoint(place, fit):
     job = place.reinforce("wild", ppo={**PPO, "updates": 200, "learning_rate": 0.1, "kl_limit": 1, "gradient_clip": 100,
                                        "adaptive_beta": False, "beta": 0})
@@ -161,6 +248,8 @@ def test_every_objective(place, fit, objective, more):
     ({"objective": "regret", "best_utilities": [1]}, 422, "invalid_value", "/options/best_utilities"),
     ({"ppo": {"preset": "small", "episodes": 0}}, 422, "invalid_value", "/options/ppo/episodes"),
     ({"ppo": {"learning_rte": 1}}, 422, "unknown_member", "/options/ppo/learning_rte"),
+    ({"ppo": {"lora_rank": 4, "lora_targets": ["c_attn", "lm_head"]}}, 422, "invalid_value", "/options/ppo/lora_targets/1"),
+    ({"ppo": {"lora_rank": 0, "lora_alpha": 4}}, 422, "invalid_value", "/options/ppo/lora_alpha"),
     ({"min_group_size": 9}, 409, "insufficient_data", ""),
 ])
 def test_orders_that_are_refused(place, fit, options, status, code, pointer):

@@ -164,6 +164,9 @@ def test_adapters_are_pefts_files_and_what_they_say_can_be_merged(examples, trai
     lora = ["train", "sft", "--data", examples, "--init", whole, *LORA]
     egalign(*lora, "--lora-matrices", "c_attn,c_fc", "--out", tmp_path / "adapter")
     egalign(*lora, "--lora-matrices", "c_attn,c_fc", "--merge", "--out", tmp_path / "merged")
+    egalign(*lora, "--frozen", 1, "--out", tmp_path / "top")
+    top = json.loads((tmp_path / "top" / "adapter_config.json").read_text())
+    assert top["layers_to_transform"] and 0 not in top["layers_to_transform"]
     assert {path.name for path in (tmp_path / "adapter").iterdir()} == {"adapter_config.json",
                                                                         "adapter_model.safetensors"}
     config = json.loads((tmp_path / "adapter" / "adapter_config.json").read_text())

@@ -135,6 +135,33 @@ def test_it_goes_on_from_a_policy(place, tiny):  # noqa: F811
     assert item["state"] == "done", item
 
 
+def test_adapters_are_trained_and_merged(place, whole):
+    """From memory and from files the same; kill -9 changes nothing; frozen blocks have no adapter."""
+    done = lambda name, **options: (place.job(place.ask(name, data="preferred", **options))["state"], place.policy(name))
+    state, base = done("half", policy="whole", steps=2, store="bf16", **QUICK)
+    assert state == "done"
+    tuned = {"policy": "half", "steps": 40, "lora_rank": 4, "lora_targets": ["c_attn", "mlp.c_proj"], **QUICK}
+    state, loaded = done("tuned", store="bf16", lora_mapped=False, **tuned)
+    assert state == "done" and loaded["parameters"] == base["parameters"] and loaded["digest"] != base["digest"]
+    job = place.ask("tuned-mapped", data="preferred", lora_mapped=True, **tuned)
+    place.at_step(job, 7)
+    process = place.run_job()
+    assert process
+    os.kill(process, signal.SIGKILL)
+    assert place.job(job)["state"] == "done"
+    assert any("going on from the checkpoint" in m for m in place.messages(job))
+    assert place.policy("tuned-mapped")["digest"] == loaded["digest"]
+    losses = [m["figures"]["loss"] for m in place.part(job, "metrics")]
+    rates = [m["figures"]["learning_rate"] for m in place.part(job, "metrics")]
+    assert len(losses) == 40 and 1e-4 < max(rates) <= 2e-4  # that of adapters
+    assert done("top", frozen_blocks=1, **tuned)[0] == "done"
+    for more, words in (({"frozen_blocks": 2}, "none to adapt"), ({"lora_targets": ["q_proj"]}, "q_proj")):
+        failed = place.job(place.ask(f"not-{len(words)}", data="preferred", **{**tuned, **more}))
+        assert failed["state"] == "failed" and words in json.dumps(failed["error"]), failed
+    failed = place.job(place.ask("too-frozen", policy="half", data="preferred", steps=1, frozen_blocks=3, **QUICK))
+    assert failed["state"] == "failed" and failed["error"]["code"] == "invalid_value", failed
+
+
 @pytest.mark.parametrize("options, code, pointer", [
     ({"data": "preferred"}, "missing_member", "/options"),
     ({"new": NEW, "policy": "whole", "data": "preferred"}, "invalid_value", "/options/new"),
@@ -145,6 +172,8 @@ def test_it_goes_on_from_a_policy(place, tiny):  # noqa: F811
     ({"new": NEW, "data": "preferred", "template": "none"}, "invalid_value", "/options/template"),
     ({"new": NEW, "data": "preferred", "learning_rate": 7}, "invalid_value", "/options/learning_rate"),
     ({"new": NEW, "data": "preferred", "rate": 7}, "unknown_member", "/options/rate"),
+    ({"new": NEW, "data": "preferred", "lora_rank": 4}, "invalid_value", "/options/lora_rank"),
+    ({"policy": "whole", "data": "preferred", "lora_alpha": 4}, "invalid_value", "/options/lora_alpha"),
     ({"policy": "nobody", "data": "preferred"}, "unknown_reference", "/options/policy"),
 ])
 def test_options_that_are_refused(place, options, code, pointer):

@@ -73,7 +73,9 @@ static void every_member_arrives(void **state)
           "\"epochs\":17,\"minibatches\":6,\"pack_tokens\":18,\"ratio_clip\":0.375,\"value_clip\":6.5,"
           "\"value_coefficient\":7.5,\"entropy_coefficient\":8.5,\"early_stop_kl\":9.5,\"learning_rate\":0.625,"
           "\"schedule\":\"constant\",\"adam_form\":\"pytorch\",\"adam_beta1\":0.75,\"adam_beta2\":0.875,"
-          "\"adam_epsilon\":0.03125,\"weight_decay\":0.0625,\"gradient_clip\":10.5}", &o, &prompt_tokens);
+          "\"adam_epsilon\":0.03125,\"weight_decay\":0.0625,\"gradient_clip\":10.5,\"lora_rank\":19,"
+          "\"lora_alpha\":11.5,\"lora_targets\":[\"q_proj\",\"down_proj\"],\"lora_mapped\":true}", &o,
+          &prompt_tokens);
     assert_true(o.seed == 9007199254740993u && o.updates == 11 && o.frozen == 2 && o.recompute && o.episodes == 12);
     assert_true(o.samples == 3 && prompt_tokens == 13 && o.response_tokens == 14 && o.temperature == 1.5);
     assert_true(o.fixed_length && o.cut_from == 4 && o.end_penalty == 2.5 && !o.penalty_replaces && o.slots == 15);
@@ -84,6 +86,8 @@ static void every_member_arrives(void **state)
     assert_true(o.entropy_coefficient == 8.5 && o.early_stop_kl == 9.5 && o.rate == 0.625);
     assert_true(o.schedule == PPO_CONSTANT && o.adam_form == ADAM_PYTORCH && o.beta1 == 0.75 && o.beta2 == 0.875);
     assert_true(o.epsilon == 0.03125 && o.weight_decay == 0.0625 && o.gradient_clip == 10.5);
+    assert_true(o.lora.rank == 19 && o.lora.alpha == 11.5);
+    assert_string_equal(o.lora.targets, "q_proj,down_proj");
 }
 
 static void refuses_with_a_pointer(void **state)
@@ -100,6 +104,12 @@ static void refuses_with_a_pointer(void **state)
         {"{\"episodes\":10,\"samples_per_prompt\":3}", "/samples_per_prompt", ERR_INVALID_VALUE},
         {"{\"episodes\":10,\"minibatches\":11}", "/minibatches", ERR_INVALID_VALUE},
         {"{\"response_tokens\":5,\"cut_from\":6}", "/cut_from", ERR_INVALID_VALUE},
+        {"{\"lora_rank\":1025}", "/lora_rank", ERR_INVALID_VALUE},
+        {"{\"lora_rank\":4,\"lora_alpha\":0}", "/lora_alpha", ERR_INVALID_VALUE},
+        {"{\"lora_rank\":4,\"lora_targets\":[]}", "/lora_targets", ERR_INVALID_VALUE},
+        {"{\"lora_rank\":4,\"lora_targets\":[\"v_proj\",\"lm_head\"]}", "/lora_targets/1", ERR_INVALID_VALUE},
+        {"{\"lora_rank\":0,\"lora_alpha\":8}", "/lora_alpha", ERR_INVALID_VALUE},
+        {"{\"lora_rank\":0,\"lora_mapped\":true}", "/lora_mapped", ERR_INVALID_VALUE},
     };
     struct ppo_settings s;
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
@@ -113,6 +123,59 @@ static void refuses_with_a_pointer(void **state)
     assert_int_equal(read_text("{\"episodes\":3}", &s), 0); /* fewer than the preset's minibatches */
     assert_int_equal(ppo_settings_apply(&s, "/ppo", NULL, &o, &preset, &prompt_tokens, &err), -1);
     assert_string_equal(err.pointer, "/ppo/minibatches");
+    assert_int_equal(read_text("{\"lora_targets\":[\"c_attn\"]}", &s), 0); /* the preset has no adapters */
+    assert_int_equal(ppo_settings_apply(&s, "/ppo", NULL, &o, &preset, &prompt_tokens, &err), -1);
+    assert_string_equal(err.pointer, "/ppo/lora_targets");
+}
+
+/* The official preset has adapters, as published; what is given changes them, and rank 0 takes them away. */
+static void adapters_come_from_the_preset_too(void **state)
+{
+    (void)state;
+    struct ppo_options o;
+    int prompt_tokens;
+    apply("{\"preset\":\"maxmin-official\"}", &o, &prompt_tokens);
+    assert_true(o.lora.rank == 16 && o.lora.alpha == 32 && !o.lora.targets[0]);
+    apply("{\"preset\":\"maxmin-official\",\"lora_targets\":[\"v_proj\"]}", &o, &prompt_tokens);
+    assert_true(o.lora.rank == 16 && strcmp(o.lora.targets, "v_proj") == 0);
+    apply("{\"preset\":\"maxmin-official\",\"lora_rank\":0}", &o, &prompt_tokens);
+    assert_true(o.lora.rank == 0 && o.lora.alpha == 0);
+    apply("{\"lora_rank\":4}", &o, &prompt_tokens);
+    assert_true(o.lora.rank == 4 && o.lora.alpha == 0); /* twice the rank, when they are made */
+    struct lora_options how = lora_chosen(&o.lora, LM_LLAMA, 0, 1);
+    assert_true(how.alpha == 8 && strcmp(how.targets, "q_proj,k_proj,v_proj,o_proj") == 0);
+}
+
+/* Each name of the table is a module of one family. */
+static void every_target_has_a_matrix(void **state)
+{
+    (void)state;
+    struct lm_shape shape = {.vocabulary = 10, .context = 8, .layers = 2, .width = 8, .heads = 2, .kv_heads = 2,
+                             .head_width = 4, .hidden = 16, .norm_eps = 1e-5, .rope_theta = 100};
+    for (int i = 0; lora_settings_targets[i]; i++) {
+        int met = 0;
+        for (int family = LM_GPT2; family <= LM_LLAMA; family++) {
+            struct lora_options how = {.targets = lora_settings_targets[i], .rank = 1, .alpha = 1};
+            shape.family = (enum lm_family)family;
+            struct lm_adapters *plan = lora_plan(&shape, &how, &err);
+            met += plan != NULL;
+            lora_free(plan);
+        }
+        assert_int_equal(met, 1);
+    }
+    struct ppo_options o;
+    int prompt_tokens;
+    shape.family = LM_GPT2;
+    apply("{\"lora_rank\":4,\"lora_targets\":[\"v_proj\"]}", &o, &prompt_tokens);
+    assert_int_equal(ppo_settings_check_shape(&o, &shape, "/ppo", &err), -1);
+    assert_string_equal(err.pointer, "/ppo/lora_targets");
+    apply("{\"lora_rank\":4,\"frozen_blocks\":2}", &o, &prompt_tokens);
+    assert_int_equal(ppo_settings_check_shape(&o, &shape, "/ppo", &err), -1);
+    assert_string_equal(err.pointer, "/ppo/frozen_blocks");
+    apply("{\"frozen_blocks\":2}", &o, &prompt_tokens);
+    assert_int_equal(ppo_settings_check_shape(&o, &shape, "/ppo", &err), 0);
+    apply("{\"frozen_blocks\":3}", &o, &prompt_tokens);
+    assert_int_equal(ppo_settings_check_shape(&o, &shape, "/ppo", &err), -1);
 }
 
 /* The text becomes the model's token; null takes the preset's away; what is no single token is refused. */
@@ -145,7 +208,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(both_sides_know_the_same_names), cmocka_unit_test(a_preset_arrives_whole),
         cmocka_unit_test(every_member_arrives),           cmocka_unit_test(refuses_with_a_pointer),
-        cmocka_unit_test(finds_the_cut_token),
+        cmocka_unit_test(finds_the_cut_token),            cmocka_unit_test(adapters_come_from_the_preset_too),
+        cmocka_unit_test(every_target_has_a_matrix),
     };
     int failed = cmocka_run_group_tests_name("ppo_options", tests, NULL, NULL);
     arena_free(&arena);

@@ -10,6 +10,7 @@
 #include "core/align/group_rewards.h"
 #include "core/align/objective.h"
 #include "formats/ppo_job_options.h"
+#include "formats/sft_options.h"
 
 static void names_are_those_of_the_engine(void **state)
 {
@@ -57,11 +58,40 @@ static void a_minimum_needs_groups(void **state)
     assert_int_equal(refusal(",\"alpha\":1", false, 2, 3), ERR_INVALID_VALUE);
 }
 
+/* The code and the pointer that the order of an sft job from a policy is refused with. */
+static enum err_code sft_refusal(const char *options, char pointer[128])
+{
+    struct sft_settings s;
+    struct arena arena = {0};
+    struct err err = {0};
+    char text[400];
+    snprintf(text, sizeof text, "{\"name\":\"n\",\"data\":\"preferred\",%s}", options);
+    sft_settings_read(text, strlen(text), &s, &arena, &err);
+    arena_free(&arena);
+    snprintf(pointer, 128, "%s", err.pointer);
+    return err.code;
+}
+
+static void adapters_need_a_rank_and_a_policy(void **state)
+{
+    (void)state;
+    char at[128];
+    assert_int_equal(sft_refusal("\"policy\":\"p\",\"lora_rank\":8,\"lora_targets\":[\"c_attn\"],"
+                                 "\"frozen_blocks\":2", at), ERR_OK);
+    assert_int_equal(sft_refusal("\"policy\":\"p\",\"lora_alpha\":8", at), ERR_INVALID_VALUE);
+    assert_string_equal(at, "/lora_alpha");
+    assert_int_equal(sft_refusal("\"policy\":\"p\",\"lora_mapped\":false", at), ERR_INVALID_VALUE);
+    assert_string_equal(at, "/lora_mapped");
+    assert_int_equal(sft_refusal("\"new\":{\"layers\":1,\"width\":32},\"lora_rank\":8", at), ERR_INVALID_VALUE);
+    assert_string_equal(at, "/lora_rank");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(names_are_those_of_the_engine),
         cmocka_unit_test(a_minimum_needs_groups),
+        cmocka_unit_test(adapters_need_a_rank_and_a_policy),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -74,6 +74,7 @@ static struct lm_options run_options(const struct sft_data *data, const struct s
                                .train = true,
                                .frozen = o->frozen,
                                .recompute = o->recompute,
+                               .mapped = o->mapped,
                                .adapters = o->adapters};
 }
 
@@ -83,7 +84,8 @@ size_t sft_bytes(const struct lm_shape *shape, const struct sft_data *data, cons
     struct lm_options run = run_options(data, options);
     if (lm_layout_make(shape, &layout, NULL) < 0)
         return SIZE_MAX;
-    size_t weights = layout.count, trained = options->adapters ? options->adapters->total : weights;
+    size_t count = layout.count, trained = options->adapters ? options->adapters->total : count;
+    size_t weights = (options->mapped ? 0 : count) + (options->adapters ? trained : 0);
     lm_layout_free(&layout);
     return weights * sizeof(float) + lm_run_bytes(shape, &run) + adamw_bytes(trained);
 }

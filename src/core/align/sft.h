@@ -25,6 +25,7 @@ struct sft_options {
     int frozen;     /* bottom blocks that are not trained */
     bool recompute; /* less memory, a third more time */
     struct lm_adapters *adapters; /* borrowed: only these are trained, and the model stays as it is. NULL: the model */
+    bool mapped;    /* for sft_bytes: the model's weights stay in files; sft_new sees for itself */
 };
 
 struct sft;
@@ -39,7 +40,7 @@ struct sft_step {
     int predictions;
 };
 
-/* Bytes that training takes besides the data: weights, gradients, optimiser, activations. */
+/* Bytes that training takes besides the data: weights (unless they are mapped), gradients, optimiser, activations. */
 size_t sft_bytes(const struct lm_shape *shape, const struct sft_data *data, const struct sft_options *options);
 
 /* ERR_INVALID_VALUE for options out of range, ERR_INSUFFICIENT_DATA without an example to train on, ERR_NO_MEMORY. */

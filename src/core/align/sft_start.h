@@ -31,6 +31,8 @@ struct sft_start {
 
 enum { SFT_START_WIDTH = 32, SFT_START_LONGEST = 1024 };
 
+#define SFT_LORA_RATE 2e-4 /* by default: adapters bear ten times the rate of a whole model */
+
 /* Defaults: vocabulary 8192, context 512, 2 % held out, seed 1. */
 void sft_start_default(struct sft_start *ret);
 
