@@ -327,6 +327,47 @@ static float *large_gradients(const struct lm_model *m, struct lm_options option
     return copy;
 }
 
+/* The gradients of the mean loss over the example's rows; the caller frees. */
+static float *example_gradients(struct example *x, struct lm_options options, size_t *ret_count)
+{
+    struct lm_run *run = run_of(x->model, options);
+    pass(run, x);
+    struct lm_trained t = lm_trained(run);
+    float *copy = mem_aligned(t.count, sizeof *copy);
+    memcpy(copy, t.gradients, t.count * sizeof *copy);
+    *ret_count = t.count;
+    lm_run_free(run);
+    return copy;
+}
+
+/* A loss on some tokens has the same gradients whether the others' hidden states are worked out or not. */
+static void tokens_that_nobody_wants_change_nothing(void **state)
+{
+    (void)state;
+    for (int i = 0; i < 4; i++) {
+        struct example x = load_example(fixtures[i % 2]);
+        struct lm_options options = options_of(MOST, NULL);
+        options.recompute = i >= 2;
+        settle(&x);
+        int kept = 0;
+        for (int r = 0; r < x.count; r++)
+            if (r % 3 == 1) {
+                x.rows[kept] = x.rows[r];
+                x.targets[kept++] = x.targets[r];
+            }
+        x.count = kept;
+        size_t n;
+        float *whole = example_gradients(&x, options, &n);
+        x.batch.wanted = x.rows;
+        x.batch.wanted_count = kept;
+        float *part = example_gradients(&x, options, &n);
+        assert_close_f(n, whole, part, 1e-6);
+        mem_free(whole);
+        mem_free(part);
+        free_example(&x);
+    }
+}
+
 static void threads_change_nothing(void **state)
 {
     (void)state;
@@ -509,6 +550,18 @@ static void impossible_batches_are_refused(void **state)
     assert_int_equal(lm_forward(run, &one, NULL, &err), -1);
     starts[1] = 0;
     assert_int_equal(lm_forward(run, &one, NULL, &err), -1);
+    starts[1] = 2;
+    x.tokens[1] = 0;
+    int backwards[] = {1, 0}, beyond[] = {0, 2};
+    one.wanted = backwards;
+    assert_int_equal(lm_forward(run, &one, NULL, &err), -1); /* none is wanted */
+    one.wanted_count = 2;
+    assert_int_equal(lm_forward(run, &one, NULL, &err), -1);
+    assert_non_null(strstr(err.message, "ascend"));
+    one.wanted = beyond;
+    assert_int_equal(lm_forward(run, &one, NULL, &err), -1);
+    one.wanted = NULL;
+    assert_int_equal(lm_forward(run, &one, NULL, &err), 0);
     lm_run_free(run);
     free_example(&x);
 }
@@ -587,6 +640,7 @@ int main(void)
         cmocka_unit_test(twenty_steps_follow_pytorch),
         cmocka_unit_test(twenty_steps_in_bf16_stay_near),
         cmocka_unit_test(packed_equals_one_by_one),
+        cmocka_unit_test(tokens_that_nobody_wants_change_nothing),
         cmocka_unit_test(threads_change_nothing),
         cmocka_unit_test(recomputation_changes_nothing),
         cmocka_unit_test(chunks_of_logits_do_not_matter),

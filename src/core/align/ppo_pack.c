@@ -74,7 +74,11 @@ int ppo_pack_fill(struct ppo *p, int from, int to)
 
 static struct lm_batch view_of(const struct ppo_pack *k)
 {
-    return (struct lm_batch){.sequences = k->sequences, .starts = k->starts, .tokens = k->tokens};
+    return (struct lm_batch){.sequences = k->sequences,
+                             .starts = k->starts,
+                             .tokens = k->tokens,
+                             .wanted = k->rows,
+                             .wanted_count = k->predictions};
 }
 
 /* Copies the activations of the pack's episodes from the rollout, or to it. */

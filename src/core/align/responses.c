@@ -218,7 +218,11 @@ static void pass_add(struct pass *p, const struct response_set *s, int i)
 
 static int pass_run(struct pass *p, double temperature, double *ret, struct err *err)
 {
-    struct lm_batch batch = {.sequences = p->sequences, .starts = p->start, .tokens = p->token};
+    struct lm_batch batch = {.sequences = p->sequences,
+                             .starts = p->start,
+                             .tokens = p->token,
+                             .wanted = p->rows > 0 ? p->row : NULL,
+                             .wanted_count = p->rows};
     if (lm_forward(p->run, &batch, NULL, err) < 0)
         return -1;
     lm_head(p->run, &(struct lm_head_request){.count = p->rows, .rows = p->row, .targets = p->target,

@@ -264,7 +264,11 @@ static double rate_at(const struct reward_trainer *t, int64_t step)
 /* The rewards of the batch, in t->values. */
 static int forward(struct reward_trainer *t, struct err *err)
 {
-    struct lm_batch batch = {.sequences = t->count, .starts = t->starts, .tokens = t->tokens};
+    struct lm_batch batch = {.sequences = t->count,
+                             .starts = t->starts,
+                             .tokens = t->tokens,
+                             .wanted = t->rows,
+                             .wanted_count = t->count};
     if (lm_forward(t->run, &batch, NULL, err) < 0)
         return -1;
     lm_scalars(t->run, t->count, t->rows, t->values);

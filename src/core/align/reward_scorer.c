@@ -109,7 +109,8 @@ void reward_scorer_free(struct reward_scorer *s)
 static int score_sequence(struct reward_scorer *s, double *ret, struct err *err)
 {
     int starts[2] = {0, (int)s->text.count}, last = starts[1] - 1;
-    struct lm_batch batch = {.sequences = 1, .starts = starts, .tokens = s->text.ids};
+    struct lm_batch batch = {
+        .sequences = 1, .starts = starts, .tokens = s->text.ids, .wanted = &last, .wanted_count = 1};
     for (int u = 0; u <= s->groups; u++) {
         float reward;
         if (lm_forward(s->run[u], &batch, NULL, err) < 0)

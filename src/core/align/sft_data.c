@@ -146,5 +146,9 @@ bool sft_batch_add(struct sft_batch *b, const struct sft_data *d, const struct s
 
 struct lm_batch sft_batch_view(const struct sft_batch *b)
 {
-    return (struct lm_batch){.sequences = b->sequences, .starts = b->starts, .tokens = b->tokens};
+    return (struct lm_batch){.sequences = b->sequences,
+                             .starts = b->starts,
+                             .tokens = b->tokens,
+                             .wanted = b->predictions > 0 ? b->rows : NULL,
+                             .wanted_count = b->predictions};
 }

@@ -199,7 +199,7 @@ static int run_generation(struct generation *g, struct err *err)
     while (g->alive > 0 || g->admitted < g->count) {
         compose(g);
         struct lm_batch batch = {.sequences = g->alive, .starts = g->starts, .tokens = g->tokens, .pasts = g->pasts,
-                                 .slots = g->slots};
+                                 .slots = g->slots, .wanted = g->last, .wanted_count = g->alive};
         if (lm_forward(g->run, &batch, &g->cache, err) < 0)
             return -1;
         draw(g);

@@ -5,7 +5,7 @@
 
 #include "core/lm/run.h"
 
-/* y [T, out] = x [T, in] W + b + residual; residual [T, out] may be NULL. y is none of the inputs. */
+/* y [T, out] = x [T, in] W + b + residual; residual [T, out] may be NULL. y may be residual, and is not x. */
 void linear_forward(struct lm_run *run, const struct lm_linear *l, int T, const float *x, const float *residual,
                     float *y);
 

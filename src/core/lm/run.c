@@ -110,7 +110,7 @@ static void carve_run(struct carving *c, const struct lm_shape *s, const struct 
     carve_blocks(c, s, o, T, r->saved);
     r->x = carve(c, T * D);
     r->hidden = carve(c, T * D);
-    r->normed = carve(c, T * D);
+    r->normed = carve(c, T * larger(D, (size_t)(s->heads * s->head_width)));
     r->stats = carve(c, T * 2);
     r->act = carve(c, T * (size_t)s->hidden);
     r->positions = (int *)carve(c, T);

@@ -28,9 +28,9 @@ struct lm_run {
     int tokens;            /* T of it */
     int *positions;        /* [T] */
 
-    float *x;                        /* [T, D] after the last block */
+    float *x;                        /* [block_tokens, D] after the last block */
     float *hidden;                   /* [T, D] after the last norm */
-    float *normed;                   /* [T, D] output of a block's norm */
+    float *normed;                   /* [T, D] output of a block's norm; [T, H W] of attention, packed */
     float *stats;                    /* [T, 2] of that norm */
     float *act;                      /* [T, F] */
     float *cosines, *sines;          /* [positions, W / 2] */

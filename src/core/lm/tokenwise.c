@@ -73,6 +73,24 @@ void tokens_fill(const struct lm_engine *e, int T, int columns, const float *bia
         memset(y, 0, (size_t)T * (size_t)columns * sizeof *y);
 }
 
+void tokens_gather(int count, const int *rows, int columns, const float *from, float *to)
+{
+    size_t n = (size_t)columns;
+    for (int i = 0; i < count; i++)
+        memmove(to + (size_t)i * n, from + (size_t)rows[i] * n, n * sizeof *to);
+}
+
+void tokens_scatter(int T, int count, const int *rows, int columns, float *x)
+{
+    size_t n = (size_t)columns;
+    int end = T; /* rows from here on are done */
+    for (int i = count - 1; i >= 0; end = rows[i--]) {
+        memmove(x + (size_t)rows[i] * n, x + (size_t)i * n, n * sizeof *x);
+        memset(x + ((size_t)rows[i] + 1) * n, 0, (size_t)(end - rows[i] - 1) * n * sizeof *x);
+    }
+    memset(x, 0, (size_t)end * n * sizeof *x);
+}
+
 static void norm_row(const struct loop *l, int t)
 {
     const struct norm_weights *n = l->norm;

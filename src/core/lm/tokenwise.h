@@ -56,6 +56,12 @@ void tokens_activate_backward(const struct lm_engine *e, int T, int F, bool gate
 void tokens_rotate(const struct lm_engine *e, int T, int heads, int half, int stride, const int *positions,
                    const float *cosines, const float *sines, float sign, float *x);
 
+/* to[i] = from[rows[i]] for `count` rows in ascending order; `to` may be `from`. */
+void tokens_gather(int count, const int *rows, int columns, const float *from, float *to);
+
+/* The way back, in place: the first `count` rows of x [T] go to where they came from, the other rows are 0. */
+void tokens_scatter(int T, int count, const int *rows, int columns, float *x);
+
 /* x[t] = table[tokens[t]] + places[positions[t]]; `places` may be NULL. */
 void tokens_embed(const struct lm_engine *e, int T, int columns, const int32_t *tokens, const int *positions,
                   const float *table, const float *places, float *x);

@@ -25,6 +25,16 @@ static int check_sequence(const struct lm_run *run, const struct lm_batch *b, co
     return 0;
 }
 
+static int check_wanted(const struct lm_batch *b, struct err *err)
+{
+    int last = -1;
+    for (int i = 0; i < b->wanted_count && b->wanted; last = b->wanted[i++])
+        if (b->wanted[i] <= last || b->wanted[i] >= batch_tokens(b))
+            return err_set(err, ERR_INVALID_VALUE, "wanted token %d is %d; they ascend, below %d", i, b->wanted[i],
+                           batch_tokens(b));
+    return b->wanted && last < 0 ? err_set(err, ERR_INVALID_VALUE, "no token is wanted") : 0;
+}
+
 /* Checks the batch, borrows it, and works out positions. */
 static int take_batch(struct lm_run *run, const struct lm_batch *b, const struct lm_cache *cache, struct err *err)
 {
@@ -37,6 +47,8 @@ static int take_batch(struct lm_run *run, const struct lm_batch *b, const struct
     for (int i = 0; i < b->sequences; i++)
         if (check_sequence(run, b, cache, i, err) < 0)
             return -1;
+    if (check_wanted(b, err) < 0)
+        return -1;
     run->batch = *b;
     run->tokens = batch_tokens(b);
     for (int i = 0; i < b->sequences; i++)
@@ -94,7 +106,10 @@ static void run_blocks(struct lm_run *run, int from, int to, const struct lm_cac
 static void finish(struct lm_run *run)
 {
     struct norm_weights n = block_norm(run, &run->model->layout.last_norm);
-    tokens_norm(&run->engine, run->tokens, &n, run->x, run->hidden, run->stats);
+    const struct lm_batch *b = &run->batch;
+    tokens_norm(&run->engine, block_tokens(run, run->model->shape.layers - 1), &n, run->x, run->hidden, run->stats);
+    if (b->wanted)
+        tokens_scatter(run->tokens, b->wanted_count, b->wanted, n.columns, run->hidden);
     if (run->options.train)
         memset(run->dhidden, 0, (size_t)run->tokens * (size_t)n.columns * sizeof(float));
 }
@@ -111,7 +126,9 @@ int lm_forward(struct lm_run *run, const struct lm_batch *batch, const struct lm
 
 int lm_forward_trunk(struct lm_run *run, const struct lm_batch *batch, float *trunk, struct err *err)
 {
-    if (take_batch(run, batch, NULL, err) < 0)
+    struct lm_batch whole = *batch; /* what is above may look back at every token */
+    whole.wanted = NULL;
+    if (take_batch(run, &whole, NULL, err) < 0)
         return -1;
     embed(run);
     run_blocks(run, 0, run->options.frozen, NULL);
@@ -140,9 +157,11 @@ void lm_backward(struct lm_run *run)
 {
     const struct lm_layout *l = &run->model->layout;
     CHECK(run->options.train && run->batch.pasts == NULL);
-    size_t floats = (size_t)run->tokens * (size_t)run->model->shape.width;
-    memset(run->dx, 0, floats * sizeof(float)); /* run->stats still are the last norm's */
-    block_norm_backward(run, &l->last_norm, run->x, run->dhidden, run->dx);
+    int D = run->model->shape.width, T = block_tokens(run, run->model->shape.layers - 1);
+    memset(run->dx, 0, (size_t)T * (size_t)D * sizeof(float)); /* run->stats still are the last norm's */
+    if (T < run->tokens)
+        tokens_gather(T, run->batch.wanted, D, run->dhidden, run->dhidden);
+    block_norm_backward(run, &l->last_norm, T, run->x, run->dhidden, run->dx);
     for (int layer = run->model->shape.layers - 1; layer >= run->options.frozen; layer--)
         block_backward(run, layer);
     float *dtokens = gradient_at(run, l->tokens), *dplaces = gradient_at(run, l->positions);

@@ -60,7 +60,7 @@ int lm_forward_from(struct lm_run *run, const struct lm_batch *batch, const floa
 /* What the run computes with; lives as long as the run. */
 const struct lm_engine *lm_run_engine(const struct lm_run *run);
 
-/* Hidden states after the last norm, [T, D], of the last forward pass. */
+/* Hidden states after the last norm, [T, D], of the last forward pass; those that were not wanted are 0. */
 const float *lm_hidden(const struct lm_run *run);
 
 /* What the output head is asked: log-probabilities of `targets` at the `rows` (token indices, each at most once). */
