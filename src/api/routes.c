@@ -7,6 +7,7 @@
 #include "formats/record.h"
 #include "formats/register_options.h"
 #include "store/page.h"
+#include "store/policy.h"
 
 #define PAGE_PARAMETERS                                                                                                \
     {"limit", QUERY_INT, 1, PAGE_LIMIT_MOST, NULL, "Most elements of the page; 100 when absent."},                     \
@@ -20,6 +21,10 @@ static const struct query_parameter inline_query[] = {INLINE_PARAMETER, {0}};
 static const struct query_parameter inline_page_query[] = {INLINE_PARAMETER, PAGE_PARAMETERS, {0}};
 static const struct query_parameter jobs_query[] = {
     {"state", QUERY_CHOICE, 0, 0, job_states, "Only jobs in this state."}, PAGE_PARAMETERS, {0}};
+static const struct query_parameter policies_query[] = {
+    {"role", QUERY_CHOICE, 0, 0, policy_roles, "Only language models (`policy`) or sets of reward models (`reward`)."},
+    PAGE_PARAMETERS,
+    {0}};
 static const struct query_parameter log_query[] = {
     {"follow", QUERY_BOOL, 0, 0, NULL, "Whether to go on until the job ends, as NDJSON."}, PAGE_PARAMETERS, {0}};
 static const struct query_parameter series_query[] = {
@@ -179,7 +184,7 @@ const struct route routes[] = {
      ANSWERS({202, "Policy", "A job will make it ready."}, {200, "Policy", "The same was asked for before."},
              {409, "Problem", "The name is taken; names are not given again."}),
      .handle = on_policies_post},
-    {"GET", PROJECT "/policies", "listPolicies", ROLE_VIEWER, .query = page_query,
+    {"GET", PROJECT "/policies", "listPolicies", ROLE_VIEWER, .query = policies_query,
      .summary = "Policies, newest first; deleted ones too.", ANSWERS({200, "PolicyPage", "A page."}),
      .handle = on_policies_get},
     {"GET", PROJECT "/policies/{policy}", "getPolicy", ROLE_VIEWER, .summary = "A policy, by name or id.",
@@ -193,7 +198,7 @@ const struct route routes[] = {
      .summary = "Have responses sampled from a policy and stored as candidates of items.",
      .example = "{\"prompts\":[\"Why is the sky blue?\"],\"samples\":4,\"max_tokens\":128,\"temperature\":0.8}",
      ANSWERS({202, "Job", "It is queued; the items have the responses when it is done."},
-             {409, "Problem", "The policy is not ready, or was deleted."}),
+             {409, "Problem", "The policy is not ready, was deleted, or is a set of reward models."}),
      .handle = on_completions_post},
     {"GET", PROJECT "/evaluations", "listEvaluations", ROLE_VIEWER, .query = page_query,
      .summary = "Evaluations, newest first.", ANSWERS({200, "EvaluationPage", "A page."}),

@@ -94,9 +94,11 @@ const struct schema schemas[] = {
      "error object?; cancel_requested boolean; created_at time; started_at time?; finished_at time?; "
      "attempts? [Attempt]"},
     PAGE_OF("JobPage", "Job"),
-    {"Policy", "A language model: a checkpoint directory, where it comes from and how it was made.",
-     "id uuid; name string; state making|ready|failed|deleted; parent uuid?; job uuid; folder string?; recipe object; "
-     "digest string?; family string?; parameters integer?; bytes integer?; created_at time; ready_at time?; "
+    {"Policy",
+     "A checkpoint directory, where it comes from and how it was made: a language model, or (role `reward`) a set of "
+     "reward models, one for each group of a fit and a single one.",
+     "id uuid; name string; role policy|reward; state making|ready|failed|deleted; parent uuid?; job uuid; folder string?; "
+     "recipe object; digest string?; family string?; parameters integer?; bytes integer?; created_at time; ready_at time?; "
      "deleted_at time?"},
     PAGE_OF("PolicyPage", "Policy"),
     {"Evaluation", "How the groups judge one policy against another; `result` is null until its job is done.",

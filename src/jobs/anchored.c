@@ -28,7 +28,7 @@ static int lend(struct anchored *a, struct reporter *reporter, const struct fit_
     uint8_t identity[SHA256_SIZE];
     struct pg *pg = reporter_pg(reporter, 0, err);
     struct str name = {fit->encoder_policy.data ? fit->encoder_policy.data : "", fit->encoder_policy.length};
-    int result = pg ? policy_read(pg, &job->lease->project, name, &arena, &policy, err) : -1;
+    int result = pg ? policy_read(pg, &job->lease->project, name, POLICY_WRITES, &arena, &policy, err) : -1;
     if (result == 0)
         result = policy_folder_check(&policy, err);
     if (result == 0)

@@ -61,7 +61,7 @@ static int read_options(struct complete *c, struct err *err)
     if (json_read(text, length, &complete_options_shape, &limits, &c->options, &c->arena, err) < 0)
         return err_wrap(err, "option %s", err->pointer);
     complete_options_fill(&c->options);
-    return policy_read(pg, &c->job->lease->project, c->options.policy, &c->arena, &c->policy, err);
+    return policy_read(pg, &c->job->lease->project, c->options.policy, POLICY_WRITES, &c->arena, &c->policy, err);
 }
 
 /* Texts and items of all prompts, and which of them are done. */

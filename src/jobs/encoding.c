@@ -85,7 +85,7 @@ static int open_policy(struct encoding *e, struct str name, struct err *err)
 {
     const struct uuid *project = &e->reporter->job->lease->project;
     struct pg *pg = reporter_pg(e->reporter, 0, err);
-    if (!pg || policy_read(pg, project, name, &e->arena, &e->policy, err) < 0 ||
+    if (!pg || policy_read(pg, project, name, POLICY_WRITES, &e->arena, &e->policy, err) < 0 ||
         checkpoint_shape(e->policy.folder, &e->shape, err) < 0)
         return -1;
     e->dimension = encode_dimension(&e->shape);

@@ -136,7 +136,7 @@ static int open_policy(struct evaluate *e, const char *name, struct language_mod
 {
     struct policy policy;
     struct pg *pg = reporter_pg(&e->reporter, 0, err);
-    if (!pg || policy_read(pg, &e->job->lease->project, str_of(name), &e->arena, &policy, err) < 0 ||
+    if (!pg || policy_read(pg, &e->job->lease->project, str_of(name), POLICY_WRITES, &e->arena, &policy, err) < 0 ||
         policy_folder_check(&policy, err) < 0 || language_model_open(lm, e->job->threads, err) < 0)
         return -1;
     return machine_load_model(lm, policy.folder, err);

@@ -56,7 +56,7 @@ static int read_options(struct finetune *f, struct err *err)
         return err_wrap(err, "option %s", err->pointer);
     if (!f->settings.policy.ptr)
         return 0;
-    if (policy_read(pg, &f->job->lease->project, f->settings.policy, &f->arena, &f->parent, err) < 0)
+    if (policy_read(pg, &f->job->lease->project, f->settings.policy, POLICY_WRITES, &f->arena, &f->parent, err) < 0)
         return -1;
     return policy_folder_check(&f->parent, err);
 }

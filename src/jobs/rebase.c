@@ -54,7 +54,7 @@ static int read_options(struct rebase *r, struct err *err)
         return -1;
     if (rebase_settings_read(text, length, &r->settings, &r->arena, err) < 0)
         return err_wrap(err, "option %s", err->pointer);
-    if (policy_read(pg, &r->job->lease->project, r->settings.policy, &r->arena, &r->parent, err) < 0)
+    if (policy_read(pg, &r->job->lease->project, r->settings.policy, POLICY_WRITES, &r->arena, &r->parent, err) < 0)
         return -1;
     return policy_folder_check(&r->parent, err);
 }

@@ -62,7 +62,7 @@ static int read_options(struct reinforce *r, struct err *err)
     if (ppo_job_settings_read(text, length, s, &r->arena, err) < 0)
         return err_wrap(err, "option %s", err->pointer);
     const struct uuid *fit = json_given(&s->seen, PPO_JOB_FIT) ? &s->fit : NULL;
-    if (policy_read(pg, &lease->project, s->policy, &r->arena, &r->reference, err) < 0 ||
+    if (policy_read(pg, &lease->project, s->policy, POLICY_WRITES, &r->arena, &r->reference, err) < 0 ||
         fit_published_on(pg, &lease->project, fit, &r->fit, err) < 0 ||
         ppo_job_check_groups(s, r->fit.one_suffices, r->fit.groups, r->fit.size, "", err) < 0)
         return -1;

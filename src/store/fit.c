@@ -6,6 +6,7 @@
 #include "base/version.h"
 #include "store/job.h"
 #include "store/pg.h"
+#include "store/policy.h"
 #include "store/pool.h"
 #include "store/transaction.h"
 
@@ -44,6 +45,8 @@ static int ask_policy(struct pg *pg, const struct ask *ask, struct uuid *ret, bo
     *ret = pg_uuid(r, 0, 1);
     if (*ret_has && pg_null(r, 0, 1))
         result = err_set(err, ERR_NOT_READY, "there is no policy %.*s that is ready", (int)name.len, name.ptr);
+    else if (*ret_has && !pg_bool(r, 0, 2))
+        result = policy_role_check(name, POLICY_REWARDS, POLICY_WRITES, err);
     pg_result_free(r);
     return result;
 }
@@ -371,8 +374,8 @@ static int schedule_due(struct pg *pg, const struct pg_result *due, int *ret_ask
     for (int i = 0; i < pg_rows(due); i++) {
         struct uuid project = pg_uuid(due, i, 0);
         struct ask ask = {.project = &project, .options = pg_text(due, i, 1)};
-        if (ask_work(pg, &ask, err) < 0 && err->code != ERR_NOT_READY)
-            return -1; /* a policy that was deleted holds up its own project only */
+        if (ask_work(pg, &ask, err) < 0 && err->code != ERR_NOT_READY && err->code != ERR_INVALID_VALUE)
+            return -1; /* a policy that was deleted, or is no language model, holds up its own project only */
         *ret_asked += ask.created;
     }
     return 0;

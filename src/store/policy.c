@@ -33,6 +33,25 @@ int policy_name_check(struct str name, const char *pointer, struct err *err)
                   POLICY_NAME_MOST);
 }
 
+/* ---- roles ---- */
+
+const char *const policy_roles[] = {[POLICY_WRITES] = "policy", [POLICY_REWARDS] = "reward", NULL};
+
+int policy_role_check(struct str name, enum policy_role has, enum policy_role wanted, struct err *err)
+{
+    static const char *const kinds[] = {[POLICY_WRITES] = "a language model",
+                                        [POLICY_REWARDS] = "a set of reward models"};
+    if (has == wanted)
+        return 0;
+    return err_set(err, ERR_INVALID_VALUE, "%.*s is %s, and %s is wanted here", (int)name.len, name.ptr, kinds[has],
+                   kinds[wanted]);
+}
+
+static enum policy_role role_at(const struct pg_result *r, int column)
+{
+    return str_is(pg_text(r, 0, column), policy_roles[POLICY_REWARDS]) ? POLICY_REWARDS : POLICY_WRITES;
+}
+
 /* ---- documents ---- */
 
 /* $2 and $3 of policy_find. */
@@ -48,19 +67,39 @@ static void param_name_or_id(struct pg_params *p, struct str name_or_id)
     }
 }
 
-int policy_find(struct pool *pool, const struct uuid *project, struct str name_or_id, struct uuid *ret,
+static int find(struct pool *pool, const struct uuid *project, struct str name_or_id, struct pg_result **ret,
                 struct err *err)
 {
     struct pg_params p = {0};
-    struct pg_result *r = NULL;
     pg_param_uuid(&p, project);
     param_name_or_id(&p, name_or_id);
-    int result = pool_query(pool, QUERY_policy_find, &p, &r, err);
+    int result = pool_query(pool, QUERY_policy_find, &p, ret, err);
     pg_params_free(&p);
-    if (result == 0 && pg_rows(r) == 0)
-        result = missing(err);
+    return result == 0 && pg_rows(*ret) == 0 ? missing(err) : result;
+}
+
+int policy_find(struct pool *pool, const struct uuid *project, struct str name_or_id, struct uuid *ret,
+                struct err *err)
+{
+    struct pg_result *r = NULL;
+    int result = find(pool, project, name_or_id, &r, err);
     if (result == 0)
         *ret = pg_uuid(r, 0, 0);
+    pg_result_free(r);
+    return result;
+}
+
+int policy_refer(struct pool *pool, const struct uuid *project, struct str name_or_id, enum policy_role wanted,
+                 struct uuid *ret, struct uuid *ret_fit, struct err *err)
+{
+    struct pg_result *r = NULL;
+    int result = find(pool, project, name_or_id, &r, err);
+    if (result == 0)
+        result = policy_role_check(name_or_id, role_at(r, 1), wanted, err);
+    if (result == 0)
+        *ret = pg_uuid(r, 0, 0);
+    if (result == 0 && ret_fit)
+        *ret_fit = pg_uuid(r, 0, 2);
     pg_result_free(r);
     return result;
 }
@@ -76,12 +115,13 @@ int policy_get(struct pool *pool, const struct uuid *project, const struct uuid 
     return result;
 }
 
-int policy_list(struct pool *pool, const struct uuid *project, const struct page *page, struct buf *out,
-                struct err *err)
+int policy_list(struct pool *pool, const struct uuid *project, const char *role, const struct page *page,
+                struct buf *out, struct err *err)
 {
     struct pg_params p = {0};
     pg_param_uuid(&p, project);
     int result = page_by_uuid(page, &p, err);
+    pg_param_cstr(&p, role);
     if (result == 0)
         result = query_json(pool, QUERY_policy_list, &p, out, err);
     pg_params_free(&p);
@@ -182,6 +222,7 @@ static int store_order(struct pg *pg, const struct uuid *project, const struct p
     pg_param_uuid(&p, order->parent);
     pg_param_text(&p, order->recipe.ptr ? order->recipe : order->options);
     pg_param_text(&p, order->folder);
+    pg_param_cstr(&p, policy_roles[order->role]);
     struct err e = {0};
     int result = pg_query(pg, QUERY_policy_order, &p, NULL, &e);
     pg_params_free(&p);
@@ -268,15 +309,16 @@ static int take_row(const struct pg_result *r, struct arena *arena, struct polic
     *ret = (struct policy){.id = pg_uuid(r, 0, 0),
                            .name = keep(arena, pg_text(r, 0, 1)),
                            .folder = keep(arena, pg_text(r, 0, 2)),
-                           .ready = pg_bool(r, 0, 3)};
+                           .ready = pg_bool(r, 0, 3),
+                           .role = role_at(r, 5)};
     struct str digest = pg_text(r, 0, 4);
     if (digest.len == sizeof ret->digest)
         memcpy(ret->digest, digest.ptr, digest.len);
     return !ret->name || (!ret->folder && !pg_null(r, 0, 2)) ? err_memory(err) : 0;
 }
 
-int policy_read(struct pg *pg, const struct uuid *project, struct str name_or_id, struct arena *arena,
-                struct policy *ret, struct err *err)
+int policy_read(struct pg *pg, const struct uuid *project, struct str name_or_id, enum policy_role wanted,
+                struct arena *arena, struct policy *ret, struct err *err)
 {
     struct pg_params p = {0};
     struct pg_result *r = NULL;
@@ -289,6 +331,10 @@ int policy_read(struct pg *pg, const struct uuid *project, struct str name_or_id
                          name_or_id.ptr);
     if (result == 0)
         result = take_row(r, arena, ret, err);
+    if (result == 0)
+        result = policy_role_check(str_of(ret->name), ret->role, wanted, err);
+    if (result == 0 && wanted == POLICY_REWARDS)
+        ret->fit = pg_uuid(r, 0, 6);
     if (result == 0 && !ret->ready)
         result = err_set(err, ERR_NOT_READY, "the policy %s is not ready, or was deleted", ret->name);
     pg_result_free(r);

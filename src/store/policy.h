@@ -1,9 +1,11 @@
-/* policy: the language models of a project, and the jobs that make and read them.
+/* policy: the checkpoints of a project, and the jobs that make and read them: language models, which write, and sets of
+ * reward models, one for each group of a fit and a single one, which ppo jobs are rewarded by. Both are named, deleted
+ * and kept alike; a role says which of the two one is, and who wants the one refuses the other.
  *
- * A policy comes into being together with the job that makes it (register, sft, ppo, rebase): its name is taken from
- * then on, and in the transaction that ends the job it becomes ready, with its digest. Names are never given again, for
- * they tag responses; only a policy that was never ready goes for good when it is deleted. job_policy says which
- * policies a job reads: a policy that a job waits for or works with cannot be deleted.
+ * A policy comes into being together with the job that makes it (register, sft, ppo, rebase, reward): its name is taken
+ * from then on, and in the transaction that ends the job it becomes ready, with its digest. Names are never given
+ * again, for they tag responses; only a policy that was never ready goes for good when it is deleted. job_policy says
+ * which policies a job reads: a policy that a job waits for or works with cannot be deleted.
  *
  * It refuses to touch files and to know what a kind of job does with its options: src/jobs. Functions that give JSON
  * append one complete document to `out`. Thread rule: as the pool or the connection. */
@@ -30,20 +32,32 @@ enum { POLICY_NAME_MOST = 63 };
 /* ERR_INVALID_VALUE with `pointer` unless the name is one that a policy may have. */
 int policy_name_check(struct str name, const char *pointer, struct err *err);
 
+/* What a checkpoint is for. */
+enum policy_role { POLICY_WRITES, POLICY_REWARDS };
+extern const char *const policy_roles[]; /* their names, in that order, ended by NULL */
+
+/* ERR_INVALID_VALUE unless the policy of that name has the role that is wanted. */
+int policy_role_check(struct str name, enum policy_role has, enum policy_role wanted, struct err *err);
+
 /* ---- for the API ---- */
 
 /* The policy with this name or id, deleted or not. ERR_NOT_FOUND. */
 int policy_find(struct pool *pool, const struct uuid *project, struct str name_or_id, struct uuid *ret,
                 struct err *err);
 
-/* Appends {id, name, state (making, ready, failed, deleted), parent, job, folder, recipe, digest, family, parameters,
- * bytes, created_at, ready_at, deleted_at}. ERR_NOT_FOUND. */
+/* The same of one with the role that is wanted: ERR_NOT_FOUND, ERR_INVALID_VALUE. *ret_fit (may be NULL): of reward
+ * models the fit whose groups they are for. */
+int policy_refer(struct pool *pool, const struct uuid *project, struct str name_or_id, enum policy_role wanted,
+                 struct uuid *ret, struct uuid *ret_fit, struct err *err);
+
+/* Appends {id, name, role, state (making, ready, failed, deleted), parent, job, folder, recipe, digest, family,
+ * parameters, bytes, created_at, ready_at, deleted_at}. ERR_NOT_FOUND. */
 int policy_get(struct pool *pool, const struct uuid *project, const struct uuid *policy, struct buf *out,
                struct err *err);
 
-/* Appends a page, newest first. */
-int policy_list(struct pool *pool, const struct uuid *project, const struct page *page, struct buf *out,
-                struct err *err);
+/* Appends a page, newest first; `role` is a name, NULL for all. */
+int policy_list(struct pool *pool, const struct uuid *project, const char *role, const struct page *page,
+                struct buf *out, struct err *err);
 
 /* Marks it deleted, or removes one that was never ready; deleting a deleted one changes nothing. Its files are the
  * workers' business (policy_discarded). ERR_NOT_FOUND; ERR_CONFLICT, with the reason, while its own job or one that
@@ -58,6 +72,7 @@ struct policy_order {
     const struct uuid *reads;  /* [read_count] policies that the job reads; each must be ready */
     size_t read_count;
     struct str makes;          /* name of the policy that it makes; ptr NULL: none */
+    enum policy_role role;     /* of that */
     const struct uuid *parent; /* of that; NULL: none */
     struct str recipe;         /* of that, a JSON object; ptr NULL: the options */
     struct str folder;         /* of that, when it is there already; ptr NULL: the job writes one */
@@ -83,9 +98,9 @@ int policy_same(struct pool *pool, const struct uuid *project, const struct poli
 
 /* What a checkpoint directory turned out to be. */
 struct policy_facts {
-    uint8_t digest[SHA256_SIZE]; /* core/lm/checkpoint_digest.h */
+    uint8_t digest[SHA256_SIZE]; /* core/lm/checkpoint_digest.h; of reward models core/align/reward_scorer.h */
     const char *family;          /* "gpt2" or "llama" */
-    int64_t parameters, bytes;
+    int64_t parameters, bytes;   /* of all models */
 };
 
 struct policy {
@@ -94,11 +109,14 @@ struct policy {
     char *folder;                /* NULL: none yet */
     bool ready;                  /* and not deleted; the digest is only there then */
     uint8_t digest[SHA256_SIZE];
+    enum policy_role role;
+    struct uuid fit;             /* by policy_read, of reward models: whose groups they are for */
 };
 
-/* The policy with this name or id, which must be ready: ERR_UNKNOWN_REFERENCE, ERR_NOT_READY. */
-int policy_read(struct pg *pg, const struct uuid *project, struct str name_or_id, struct arena *arena,
-                struct policy *ret, struct err *err);
+/* The policy with this name or id, which must be ready and have the role that is wanted: ERR_UNKNOWN_REFERENCE,
+ * ERR_NOT_READY, ERR_INVALID_VALUE. */
+int policy_read(struct pg *pg, const struct uuid *project, struct str name_or_id, enum policy_role wanted,
+                struct arena *arena, struct policy *ret, struct err *err);
 
 /* The policy that the job makes. ERR_NOT_FOUND: it was deleted, so the job has nothing to do. */
 int policy_of_job(struct pg *pg, const struct job_lease *lease, struct arena *arena, struct policy *ret,

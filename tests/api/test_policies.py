@@ -256,6 +256,41 @@ def test_many_prompts_fit_into_one_body(shared, project, models):
     assert len(json.dumps(body)) < 262144
 
 
+def make_rewards(shared, project, models, name, fit):
+    """A ready policy that is a set of reward models for the groups of a fit, as far as the database tells."""
+    policy = ready(shared, project, models, name)
+    sql(shared, "UPDATE policy SET role = 'reward', recipe = jsonb_build_object('fit', %s) WHERE id = %s", fit, policy["id"])
+    return policy
+
+
+def test_reward_models_are_no_policy(shared, project, models):
+    def ask(kind, **options):
+        return shared.post(PROJECT + "/jobs", {"kind": kind, "options": options}, project=project)
+
+    writer = ready(shared, project, models, "writer")
+    rewards = make_rewards(shared, project, models, "rm", str(uuid.uuid4()))
+    assert (writer["role"], shared.get(POLICY, project=project, policy="rm").json()["role"]) == ("policy", "reward")
+    for role, wanted in (("policy", [writer["id"]]), ("reward", [rewards["id"]])):
+        page = shared.get(POLICIES, project=project, query={"role": role}).json()
+        assert [p["id"] for p in page["items"]] == wanted and page["next_cursor"] is None
+    problem(shared.get(POLICIES, project=project, query={"role": "judge"}), 400, "invalid_request")
+    for name in ("rm", rewards["id"]):
+        for kind, member, options in (
+                ("sft", "policy", {"name": "x", "policy": name, "data": "preferred"}),
+                ("rebase", "policy", {"name": "x", "policy": name}),
+                ("ppo", "policy", {"name": "x", "policy": name}),
+                ("evaluate", "policy", {"policy": name, "against": "writer"}),
+                ("evaluate", "against", {"policy": "writer", "against": name}),
+                ("complete", "policy", {"policy": name, "prompts": ["x"]}),
+                ("fit", "policy", {"encoder": "lm", "policy": name}),
+                ("register", "parent", {"name": "x", "folder": checkpoint(models, f"{project}-{uuid.uuid4()}"), "parent": name})):
+            problem(ask(kind, **options), 422, "invalid_value", f"/options/{member}")
+        problem(shared.post(PROJECT + "/fits", {"encoder": "lm", "policy": name}, project=project), 422, "invalid_value",
+                "/policy")
+        problem(shared.post(COMPLETIONS, {"prompts": ["x"]}, project=project, policy=name), 409, "conflict")
+    assert shared.delete(POLICY, project=project, policy="rm").status_code == 204
+
+
 def test_a_rebase_and_an_lm_fit_name_what_is_there(shared, project, models):
     def ask(kind, **options):
         return shared.post(PROJECT + "/jobs", {"kind": kind, "options": options}, project=project)

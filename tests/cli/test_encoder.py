@@ -112,7 +112,7 @@ def order_rebase(world, project, name, options):
     job = str(uuid.uuid4())
     params = json.dumps(dict(options, name=name, policy="reader", fit=fit))
     world.query("policy_order", project, job, "rebase", params, None, None, f"{{{parent}}}", str(uuid.uuid4()), name, parent,
-                params, None)
+                params, None, "policy")
     return job
 
 

@@ -48,7 +48,7 @@ def claim(cursor):
     return cursor.fetchone()[0]
 
 
-@pytest.mark.parametrize("lane", [("fit",), ("sft", "ppo", "rebase")])
+@pytest.mark.parametrize("lane", [("fit",), ("sft", "ppo", "rebase", "reward")])
 def test_one_job_of_a_lane_runs_at_a_time(cursor, lane):
     job(cursor, lane[0], "running")
     for kind in lane:
@@ -107,6 +107,15 @@ def test_a_policy_is_ready_as_a_whole(cursor):
     with pytest.raises(psycopg2.errors.CheckViolation):
         cursor.execute("UPDATE policy SET folder = NULL WHERE id = %s", (identity,))
     cursor.execute("UPDATE policy SET folder = NULL, deleted_at = now() WHERE id = %s", (identity,))
+
+
+def test_a_role_is_one_of_two(cursor):
+    made = {policy(cursor, "writer"): "policy", policy(cursor, "rewards", role="reward"): "reward"}
+    cursor.execute("SELECT id::text, role, body->>'role' FROM policy_document")
+    assert {identity: role for identity, role, told in cursor.fetchall() if role == told} == made
+    for role in ("judge", None):
+        with pytest.raises((psycopg2.errors.CheckViolation, psycopg2.errors.NotNullViolation)):
+            policy(cursor, "other", role=role)
 
 
 def test_a_job_shows_what_it_makes(cursor):

@@ -1,5 +1,7 @@
 #include "store/fit.h"
 
+#include <stdio.h>
+
 #include "api/projects.h"
 #include "api/published.h"
 #include "api/resource/resource.h"
@@ -18,6 +20,8 @@ static int ask(struct request *r, const struct fit_settings *settings, const cha
                      : fit_request(r->api->pool, &r->project, (struct str){options.data, options.length},
                                    &r->who.token, r->traceparent, ret_fit, ret_job, ret_created, err);
     buf_free(&options);
+    if (status < 0 && err->code == ERR_INVALID_VALUE) /* of what is stored, that can only be the policy */
+        snprintf(err->pointer, sizeof err->pointer, "%s/policy", pointer);
     return status;
 }
 

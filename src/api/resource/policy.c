@@ -1,5 +1,7 @@
 #include "store/policy.h"
 
+#include <stdio.h>
+
 #include "api/resource/resource.h"
 #include "formats/complete_options.h"
 #include "formats/register_options.h"
@@ -7,15 +9,28 @@
 #include "store/job.h"
 #include "store/policy_place.h"
 
+static int refer(struct request *r, struct str name_or_id, enum policy_role wanted, const char *pointer,
+                 const char *member, struct uuid *ret, struct uuid *ret_fit, struct err *err)
+{
+    if (policy_refer(r->api->pool, &r->project, name_or_id, wanted, ret, ret_fit, err) == 0)
+        return 0;
+    if (err->code == ERR_NOT_FOUND)
+        err_set(err, ERR_UNKNOWN_REFERENCE, "there is no such policy in this project");
+    if (err->code == ERR_UNKNOWN_REFERENCE || err->code == ERR_INVALID_VALUE)
+        snprintf(err->pointer, sizeof err->pointer, "%s/%s", pointer, member);
+    return -1;
+}
+
 int refer_to_policy(struct request *r, struct str name_or_id, const char *pointer, const char *member,
                     struct uuid *ret, struct err *err)
 {
-    if (policy_find(r->api->pool, &r->project, name_or_id, ret, err) == 0)
-        return 0;
-    if (err->code != ERR_NOT_FOUND)
-        return -1;
-    const char *at = arena_printf(&r->arena, "%s/%s", pointer, member);
-    return at ? err_at(err, ERR_UNKNOWN_REFERENCE, at, "there is no such policy in this project") : err_memory(err);
+    return refer(r, name_or_id, POLICY_WRITES, pointer, member, ret, NULL, err);
+}
+
+int refer_to_rewards(struct request *r, struct str name_or_id, const char *pointer, const char *member,
+                     struct uuid *ret, struct uuid *ret_fit, struct err *err)
+{
+    return refer(r, name_or_id, POLICY_REWARDS, pointer, member, ret, ret_fit, err);
 }
 
 static int in_path(struct request *r, struct uuid *ret, struct err *err)
@@ -112,7 +127,7 @@ int on_policies_get(struct request *r, struct err *err)
 {
     struct buf body = {0};
     struct page page = request_page(r);
-    if (policy_list(r->api->pool, &r->project, &page, &body, err) < 0)
+    if (policy_list(r->api->pool, &r->project, target_query(&r->target, "role").ptr, &page, &body, err) < 0)
         return answer_json(r, -1, 0, &body);
     return answer_page(r, &body, err);
 }
@@ -208,7 +223,9 @@ int on_completions_post(struct request *r, struct err *err)
     struct uuid policy, job;
     char text[UUID_TEXT_SIZE];
     o->policy = request_parameter(r, "policy");
-    if (in_path(r, &policy, err) < 0 || order_completions(r, o, &policy, "", &job, err) < 0)
+    if (policy_refer(r->api->pool, &r->project, o->policy, POLICY_WRITES, &policy, NULL, err) < 0)
+        return err->code == ERR_INVALID_VALUE ? err_set(err, ERR_CONFLICT, "reward models write nothing") : -1;
+    if (order_completions(r, o, &policy, "", &job, err) < 0)
         return -1;
     int status = job_get(r->api->pool, &r->project, &job, &body, err);
     if (status == 0)

@@ -55,9 +55,14 @@ int on_select_post(struct request *r, struct err *err);
 bool win_rates_from_memory(struct request *r);
 int on_win_rates_get(struct request *r, struct err *err);
 
-/* The policy that `member` of the body, or of what `pointer` leads to in it, names: ERR_UNKNOWN_REFERENCE there. */
+/* The language model that `member` of the body, or of what `pointer` leads to in it, names: ERR_UNKNOWN_REFERENCE,
+ * ERR_INVALID_VALUE (it is a set of reward models) there. */
 int refer_to_policy(struct request *r, struct str name_or_id, const char *pointer, const char *member,
                     struct uuid *ret, struct err *err);
+
+/* The set of reward models likewise, and the fit whose groups it is for. */
+int refer_to_rewards(struct request *r, struct str name_or_id, const char *pointer, const char *member,
+                     struct uuid *ret, struct uuid *ret_fit, struct err *err);
 
 /* Asks for a job of one kind: `options` is the struct of the kind's shape, read but not checked further; errors point
  * below `pointer`. *ret_created: false when the same was there already. */
