@@ -137,3 +137,21 @@ void json_put_line_error(struct buf *out, const struct err *err)
     json_put_text(out, err->message);
     json_close(out, '}');
 }
+
+void json_member_text(struct buf *out, const char *name, const char *text)
+{
+    json_key(out, name);
+    json_put_text(out, text);
+}
+
+void json_member_int(struct buf *out, const char *name, int64_t value)
+{
+    json_key(out, name);
+    json_put_int(out, value);
+}
+
+void json_member_real(struct buf *out, const char *name, double value)
+{
+    json_key(out, name);
+    json_put_real(out, value);
+}

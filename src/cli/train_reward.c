@@ -16,6 +16,7 @@
 #include "cli/command.h"
 #include "cli/fit_load.h"
 #include "cli/language_model.h"
+#include "core/align/reward_em.h"
 #include "core/align/snapshot.h"
 #include "core/lm/checkpoint.h"
 #include "jobs/machine.h"
@@ -209,11 +210,14 @@ static int prepare(struct reward *r, struct err *err)
         language_model_load(&r->lm, r->init, err) < 0 || make_data(r, err) < 0)
         return -1;
     r->options.gemm = r->lm.gemm;
-    r->model = reward_model_new(r->lm.model, r->full ? 1 : r->data.heads, r->options.seed, err);
-    size_t copies = r->full ? (size_t)r->data.heads + 1 : 0;
-    if (!r->model || machine_fits(reward_trainer_bytes(&r->model->shape, &r->data, &r->options) +
-                                             copies * r->model->layout.count * sizeof(float), err) < 0)
-        return -1;
+    if (r->full) {
+        if (machine_fits(reward_em_bytes(&r->lm.model->shape, &r->data, &r->options, r->fit->k), err) < 0)
+            return -1;
+    } else {
+        r->model = reward_model_new(r->lm.model, r->data.heads, r->options.seed, err);
+        if (!r->model || machine_fits(reward_trainer_bytes(&r->model->shape, &r->data, &r->options), err) < 0)
+            return -1;
+    }
     return mkdir(r->out, 0777) == 0 || errno == EEXIST ? 0 : err_errno(err, "cannot make %s", r->out);
 }
 
@@ -242,29 +246,19 @@ static void print_table(const struct reward *r, const struct reward_course *c, c
     printf("\n%s holds the encoder\n", r->out);
 }
 
-static void put_real(struct buf *out, const char *name, double value)
-{
-    json_key(out, name);
-    json_put_real(out, value);
-}
-
 static void print_json(const struct reward *r, const struct reward_course *c, const struct reward_accuracy *a)
 {
     struct buf out = {0};
     json_open(&out, '{');
-    put_real(&out, "steps", (double)c->last.step);
-    put_real(&out, "loss", c->loss);
-    put_real(&out, "tokens_per_second", pace_speed(&c->pace));
+    json_member_real(&out, "steps", (double)c->last.step);
+    json_member_real(&out, "loss", c->loss);
+    json_member_real(&out, "tokens_per_second", pace_speed(&c->pace));
     json_key(&out, "groups");
     json_open(&out, '[');
     for (int u = 0; u < r->data.heads; u++) {
         json_open(&out, '{');
-        put_real(&out, "size", r->fit->group[u].size);
-        put_real(&out, "accuracy", a[u].right.value);
-        put_real(&out, "low", a[u].right.low);
-        put_real(&out, "high", a[u].right.high);
-        put_real(&out, "n", a[u].right.n);
-        put_real(&out, "log_loss", a[u].loss);
+        json_member_real(&out, "size", r->fit->group[u].size);
+        reward_accuracy_write(&out, &a[u]);
         json_close(&out, '}');
     }
     json_close(&out, ']');

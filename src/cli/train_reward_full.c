@@ -2,24 +2,20 @@
 
 #include <inttypes.h>
 #include <stdio.h>
-#include <unistd.h>
 
 #include "base/clock.h"
 #include "base/json_text.h"
 #include "base/mem.h"
-#include "core/align/reward_em.h"
-#include "core/align/reward_scorer.h"
 #include "core/align/snapshot.h"
+#include "jobs/reward_em_course.h"
 
 #define PROGRESS_NS (INT64_C(500) * 1000000)
-#define SETTLED     0.01 /* mean change of a posterior at which EM ends */
 
 struct full {
     struct reward *reward;
-    const volatile sig_atomic_t *stop;
     struct reward_em_comparison *comparison;
     double *start;
-    struct reward_em *em;
+    struct reward_em_course course;
 };
 
 static int take_comparisons(struct full *f, struct err *err)
@@ -43,51 +39,43 @@ static int take_comparisons(struct full *f, struct err *err)
     return 0;
 }
 
-static int watch(void *context, int iteration, int model, const struct reward_step *step, int64_t steps,
-                 struct err *err)
+static int show(const struct reward_em_course *c, struct err *err)
 {
-    struct full *f = context;
+    (void)err;
+    const struct full *f = c->context;
     struct reward *r = f->reward;
     int64_t now = clock_mono_ns();
-    if (*f->stop)
-        return err_set(err, ERR_CANCELLED, "told to stop");
     if (!r->terminal || now - r->shown_ns < PROGRESS_NS)
         return 0;
-    fprintf(stderr, "\r\033[Kiteration %d, model %d of %d: step %" PRId64 " of %" PRId64 "  loss %.3f  accuracy %.3f",
-            iteration + 1, model + 1, r->fit->k + 1, step->step, steps, step->loss, step->accuracy);
+    fprintf(stderr,
+            "\r\033[Kiteration %d, model %d of %d: step %" PRId64 " of %" PRId64 "  loss %.3f  accuracy %.3f  "
+            "%.0f tokens/s",
+            reward_em_iterations(c->em) + 1, c->model + 1, r->fit->k + 1, c->last.step, c->model_steps, c->last.loss,
+            c->last.accuracy, pace_speed(&c->pace));
     r->shown_ns = now;
     return 0;
 }
 
-static void put_accuracy(struct buf *out, const char *name, const struct reward_accuracy *a)
+static int show_iteration(const struct reward_em_course *c, struct err *err)
 {
-    json_key(out, name);
-    json_open(out, '{');
-    json_key(out, "n");
-    json_put_real(out, a->right.n);
-    json_key(out, "accuracy");
-    json_put_real(out, a->right.value);
-    json_key(out, "low");
-    json_put_real(out, a->right.low);
-    json_key(out, "high");
-    json_put_real(out, a->right.high);
-    json_key(out, "log_loss");
-    json_put_real(out, a->loss);
-    json_close(out, '}');
+    (void)err;
+    const struct full *f = c->context;
+    if (!f->reward->json)
+        printf("iteration %d: log-likelihood %.2f, posteriors moved by %.4f\n", reward_em_iterations(c->em),
+               reward_em_likelihood(c->em), reward_em_moved(c->em));
+    fflush(stdout);
+    return 0;
 }
 
-static void print_json(const struct full *f, const struct reward_accuracy *group, const struct reward_accuracy *single)
+static void print_json(const struct full *f)
 {
     struct buf out = {0};
     json_open(&out, '{');
-    json_key(&out, "iterations");
-    json_put_int(&out, reward_em_iterations(f->em));
+    json_member_int(&out, "iterations", reward_em_iterations(f->course.em));
     json_key(&out, "groups");
     json_open(&out, '[');
     for (int u = 0; u < f->reward->fit->k; u++) {
-        json_open(&out, '{');
-        put_accuracy(&out, "group", &group[u]);
-        put_accuracy(&out, "single", &single[u]);
+        reward_em_course_write(&f->course, u, &out);
         json_close(&out, '}');
     }
     json_close(&out, ']');
@@ -96,9 +84,9 @@ static void print_json(const struct full *f, const struct reward_accuracy *group
     buf_free(&out);
 }
 
-static void print_table(const struct full *f, const struct reward_accuracy *group,
-                        const struct reward_accuracy *single)
+static void print_table(const struct full *f)
 {
+    const struct reward_accuracy *group = f->course.group, *single = f->course.single;
     printf("\n group   own model, held out   single model          judgements\n");
     for (int u = 0; u < f->reward->fit->k; u++)
         printf(" %5d   %5.1f %% (%4.1f-%4.1f)   %5.1f %% (%4.1f-%4.1f)   %10.1f\n", u, 100 * group[u].right.value,
@@ -107,60 +95,39 @@ static void print_table(const struct full *f, const struct reward_accuracy *grou
     printf("\n%s holds the reward models\n", f->reward->out);
 }
 
-/* Iterations until the groups have settled or there were enough; saved after each. */
-static int iterate(struct full *f, struct err *err)
-{
-    struct reward *r = f->reward;
-    double moved = 1;
-    while (reward_em_iterations(f->em) < r->iterations && moved > SETTLED) {
-        if (reward_em_advance(f->em, &moved, err) < 0)
-            return *f->stop && err->code == ERR_CANCELLED ? 1 : -1;
-        if (!r->json)
-            printf("iteration %d: log-likelihood %.2f, posteriors moved by %.4f\n", reward_em_iterations(f->em),
-                   reward_em_likelihood(f->em), moved);
-        fflush(stdout);
-        if (reward_em_save(f->em, r->out, err) < 0)
-            return -1;
-    }
-    return 0;
-}
-
 static int finish(struct full *f, struct err *err)
 {
     const struct reward *r = f->reward;
-    struct lm_model *models[REWARD_HEADS_MAX + 1];
-    struct reward_accuracy group[REWARD_HEADS_MAX], single[REWARD_HEADS_MAX];
-    for (int u = 0; u <= r->fit->k; u++)
-        models[u] = reward_em_model(f->em, u);
-    if (reward_scorer_save(r->out, r->fit->k, models, &r->lm.dialogue, r->init, err) < 0 ||
+    if (reward_em_course_finish(&f->course, f->start, r->out, &r->lm.dialogue, r->init, err) < 0 ||
         snapshot_forget(r->out, err) < 0)
         return -1;
-    reward_em_held_out(f->em, group, single);
-    (r->json ? print_json : print_table)(f, group, single);
+    (r->json ? print_json : print_table)(f);
     return 0;
 }
 
 int train_reward_full(struct reward *r, const volatile sig_atomic_t *stop, struct err *err)
 {
-    struct full f = {.reward = r, .stop = stop};
-    struct reward_em_options o = {.train = r->options, .groups = r->fit->k, .assignment = r->assignment, .watch = watch,
-                                  .context = &f};
+    struct full f = {.reward = r,
+                     .course = {.pace = {.folder = r->out, .stop = stop},
+                                .iterations = (int)r->iterations,
+                                .stepped = show,
+                                .iterated = show_iteration}};
+    struct reward_em_options o = {.train = r->options, .groups = r->fit->k, .assignment = r->assignment};
+    f.course.context = &f;
     int result = take_comparisons(&f, err);
     struct reward_em_input in = {r->lm.model,         &r->data,     r->fit->annotators,
                                  r->load.comparisons, f.comparison, r->round_robin ? NULL : f.start};
     if (result == 0)
-        result = reward_em_new(&in, &o, &f.em, err);
+        result = reward_em_course_begin(&f.course, &in, &o, err);
+    if (result == 0 && f.course.pace.resumed && !r->json)
+        printf("Going on after iteration %d\n", reward_em_iterations(f.course.em));
     if (result == 0)
-        result = reward_em_resume(f.em, r->out, err);
-    if (result > 0 && !r->json)
-        printf("Going on after iteration %d\n", reward_em_iterations(f.em));
-    if (result >= 0)
-        result = iterate(&f, err);
+        result = reward_em_course_run(&f.course, err);
     if (r->terminal)
         fprintf(stderr, "\r\033[K");
     if (result == 0)
         result = finish(&f, err);
-    reward_em_free(f.em);
+    reward_em_course_close(&f.course);
     mem_free(f.comparison);
     mem_free(f.start);
     return result;

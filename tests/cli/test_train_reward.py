@@ -46,7 +46,7 @@ def test_heads_shape_an_encoder(place):
                    "--epochs", 2, "--json")
     groups = json.loads(done.stdout)["groups"]
     assert [g["size"] for g in groups] == [8, 4]
-    assert all(g["accuracy"] > 0.9 and g["low"] > 0.6 and g["n"] > 5 for g in groups)
+    assert all(g["rate"] > 0.9 and g["low"] > 0.6 and g["n"] > 5 for g in groups)
     before, after = (json.loads((place / name / "config.json").read_text()) for name in ("model", "shaped"))
     assert before == after and (out / "tokenizer.json").exists()
     fit = json.loads(egalign("fit", "--json", "--encoder", "lm", "--model", out, "--k", 2, "--ridge", 10,
@@ -78,8 +78,8 @@ def test_each_group_gets_a_model_of_its_own(place):
     done = egalign("train", "reward", "--full", "--assignment", "hard", "--start", "round-robin", "--data",
                    place / "pairs.jsonl", "--init", place / "model", "--out", out, *HOW, "--epochs", 2, "--json")
     groups = json.loads(done.stdout)["groups"]
-    assert all(g["group"]["accuracy"] > 0.9 for g in groups)
-    assert min(g["single"]["accuracy"] for g in groups) < 0.2
+    assert all(g["group"]["rate"] > 0.9 for g in groups)
+    assert min(g["single"]["rate"] for g in groups) < 0.2
     for name in ("group-0", "group-1", "single"):
         assert (out / name / "model.safetensors").exists() and (out / name / "egalign.json").exists()
     assert not list(out.glob("checkpoint-*"))

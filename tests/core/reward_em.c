@@ -8,7 +8,7 @@
 #include <unistd.h>
 
 #include "base/rng.h"
-#include "core/align/reward_em.h"
+#include "core/align/reward_em_data.h"
 #include "core/align/reward_scorer.h"
 #include "core/align/snapshot.h"
 #include "core/blas.h"
@@ -85,9 +85,8 @@ static void tastes_are_told_apart(void **state)
     for (int hard = 0; hard < 2; hard++) {
         struct reward_em *e = open_em(&f, hard ? ASSIGNMENT_HARD : ASSIGNMENT_SOFT, NULL);
         struct reward_accuracy group[GROUPS], single[GROUPS];
-        double moved = 1;
-        while (reward_em_iterations(e) < 8 && moved > 0.001)
-            assert_int_equal(reward_em_advance(e, &moved, &err), 0);
+        while (reward_em_iterations(e) < 8 && reward_em_moved(e) > 0.001)
+            assert_int_equal(reward_em_advance(e, &err), 0);
         const double *q = reward_em_posteriors(e);
         int x = q[2 * GROUPS] > 0.5 ? 0 : 1; /* annotator 2 likes x */
         for (int h = 0; h < PEOPLE; h++)
@@ -96,6 +95,13 @@ static void tastes_are_told_apart(void **state)
         assert_true(group[0].right.value > 0.95 && group[1].right.value > 0.95);
         assert_true(single[x].right.value > 0.9 && single[1 - x].right.value < 0.1);
         assert_true(group[1 - x].right.n > 3);
+        struct calibration own[GROUPS], pooled[GROUPS];
+        assert_int_equal(reward_em_calibration(e, own, pooled, &err), 0);
+        for (int u = 0; u < GROUPS; u++) { /* everybody is wholly in a group, so both measures see the same comparisons */
+            assert_true(own[u].n == pooled[u].n && fabs(own[u].n - group[u].right.n) < 0.5 * PEOPLE);
+            assert_true(fabs(own[u].nll - group[u].loss) < 0.05 && own[u].error >= 0 && own[u].error <= 1);
+        }
+        assert_true(own[1 - x].nll < pooled[1 - x].nll);
         reward_em_free(e);
     }
     clear(&f);
@@ -106,7 +112,7 @@ static void resumes_to_the_same_bits(void **state)
     (void)state;
     struct fixture f;
     char out[] = "/tmp/egalign-em-XXXXXX";
-    double moved, start[PEOPLE * GROUPS];
+    double start[PEOPLE * GROUPS];
     make(&f);
     assert_non_null(mkdtemp(out));
     for (int i = 0; i < PEOPLE * GROUPS; i++)
@@ -114,17 +120,20 @@ static void resumes_to_the_same_bits(void **state)
     struct reward_em *a = open_em(&f, ASSIGNMENT_SOFT, start), *b = open_em(&f, ASSIGNMENT_SOFT, start);
     assert_int_equal(reward_em_resume(b, out, &err), 0);
     for (int i = 0; i < 3; i++)
-        assert_int_equal(reward_em_advance(a, &moved, &err), 0);
-    assert_int_equal(reward_em_advance(b, &moved, &err), 0);
+        assert_int_equal(reward_em_advance(a, &err), 0);
+    assert_int_equal(reward_em_advance(b, &err), 0);
     assert_int_equal(reward_em_save(b, out, &err), 0);
-    assert_int_equal(reward_em_advance(b, &moved, &err), 0); /* lost */
+    assert_int_equal(reward_em_advance(b, &err), 0); /* lost */
     reward_em_free(b);
     b = open_em(&f, ASSIGNMENT_SOFT, start);
     assert_int_equal(reward_em_resume(b, out, &err), 1);
     assert_int_equal(reward_em_iterations(b), 1);
+    assert_true(reward_em_moved(b) > 0 && reward_em_moved(b) < 1 && reward_em_likelihood(b) < 0);
     for (int i = 0; i < 2; i++)
-        assert_int_equal(reward_em_advance(b, &moved, &err), 0);
+        assert_int_equal(reward_em_advance(b, &err), 0);
     assert_memory_equal(reward_em_posteriors(a), reward_em_posteriors(b), PEOPLE * GROUPS * sizeof(double));
+    assert_true(reward_em_moved(a) == reward_em_moved(b) && reward_em_likelihood(a) == reward_em_likelihood(b));
+    assert_int_equal(reward_em_steps(a), reward_em_steps(b));
     for (int u = 0; u <= GROUPS; u++)
         assert_memory_equal(reward_em_model(a, u)->weights, reward_em_model(b, u)->weights,
                             reward_em_model(a, u)->layout.count * sizeof(float));
@@ -139,6 +148,162 @@ static void resumes_to_the_same_bits(void **state)
     clear(&f);
 }
 
+/* A group that nobody is in any more keeps its model, after a resume too: what has settled stays as it was. */
+static void an_empty_group_resumes_to_the_same_bits(void **state)
+{
+    (void)state;
+    struct fixture f;
+    char out[] = "/tmp/egalign-em-XXXXXX";
+    double start[PEOPLE * GROUPS];
+    make(&f);
+    assert_non_null(mkdtemp(out));
+    for (int n = 0; n < COMPARISONS; n++) /* all like x: the second group, of one, goes empty or takes all */
+        f.comparison[n].preference = 1;
+    for (int h = 0; h < PEOPLE; h++) {
+        start[2 * h] = h > 0;
+        start[2 * h + 1] = h == 0;
+    }
+    struct reward_em *a = open_em(&f, ASSIGNMENT_HARD, start);
+    for (int i = 0; i < 2; i++)
+        assert_int_equal(reward_em_advance(a, &err), 0);
+    int in_first = 0;
+    for (int h = 0; h < PEOPLE; h++)
+        in_first += reward_em_posteriors(a)[2 * h] > 0.5;
+    assert_true(in_first == 0 || in_first == PEOPLE); /* one is empty */
+    assert_int_equal(reward_em_save(a, out, &err), 0);
+    struct reward_em *b = open_em(&f, ASSIGNMENT_HARD, start);
+    assert_int_equal(reward_em_resume(b, out, &err), 1);
+    assert_int_equal(reward_em_advance(a, &err), 0);
+    assert_int_equal(reward_em_advance(b, &err), 0);
+    assert_true(reward_em_likelihood(a) == reward_em_likelihood(b));
+    assert_memory_equal(reward_em_posteriors(a), reward_em_posteriors(b), PEOPLE * GROUPS * sizeof(double));
+    reward_em_free(a);
+    reward_em_free(b);
+    assert_int_equal(snapshot_forget(out, &err), 0);
+    assert_int_equal(rmdir(out), 0);
+    clear(&f);
+}
+
+static void groups_get_the_numbers_of_a_fit(void **state)
+{
+    (void)state;
+    struct fixture f;
+    double fit[2][PEOPLE * GROUPS];
+    struct reward_accuracy before[GROUPS], after[GROUPS], single[GROUPS];
+    make(&f);
+    for (int h = 0; h < PEOPLE; h++)
+        for (int first = 0; first < 2; first++) { /* the fit's first group likes x, or the other one does */
+            fit[first][2 * h] = likes_x(h) == (first == 0) ? 0.9 : 0.1;
+            fit[first][2 * h + 1] = 1 - fit[first][2 * h];
+        }
+    struct reward_em *e = open_em(&f, ASSIGNMENT_SOFT, NULL);
+    for (int i = 0; i < 4; i++)
+        assert_int_equal(reward_em_advance(e, &err), 0);
+    const struct lm_model *models[GROUPS] = {reward_em_model(e, 0), reward_em_model(e, 1)};
+    int x = reward_em_posteriors(e)[2 * GROUPS] > 0.5 ? 0 : 1;
+    reward_em_held_out(e, before, single);
+    for (int first = 0; first < 2; first++) {
+        reward_em_number_as(e, fit[first]);
+        assert_ptr_equal(reward_em_model(e, first), models[x]); /* the model goes with its people */
+        assert_ptr_equal(reward_em_model(e, 1 - first), models[1 - x]);
+        for (int h = 0; h < PEOPLE; h++)
+            assert_true((reward_em_posteriors(e)[2 * h + first] > 0.5) == likes_x(h));
+        assert_true(reward_em_distance(e, fit[first]) < 0.2 && reward_em_distance(e, fit[1 - first]) > 0.8);
+        reward_em_held_out(e, after, single);
+        assert_memory_equal(&after[first], &before[x], sizeof *after);
+    }
+    reward_em_free(e);
+    clear(&f);
+}
+
+static void what_is_learnt_is_kept_whole(void **state)
+{
+    (void)state;
+    struct fixture f;
+    char path[] = "/tmp/egalign-judged-XXXXXX";
+    uint8_t before[SHA256_SIZE], after[SHA256_SIZE];
+    long noticed = 0;
+    make(&f);
+    struct reward_em_data d = {.annotators = PEOPLE, .groups = GROUPS, .comparisons = COMPARISONS}, loaded;
+    assert_int_equal(reward_em_data_allocate(&d, &err), 0);
+    memcpy(d.comparison, f.comparison, sizeof f.comparison);
+    for (int i = 0; i < PEOPLE * GROUPS; i++)
+        d.posterior[i] = 1.0 / (i + 3);
+    d.sequences = f.data;
+    f.data = (struct reward_data){0};
+    reward_em_data_digest(&d, before);
+    FILE *file = fdopen(mkstemp(path), "wb");
+    assert_int_equal(reward_em_data_write(&d, file, &err), 0);
+    long size = ftell(file);
+    fclose(file);
+    assert_int_equal(reward_em_data_load(path, &loaded, &err), 0);
+    reward_em_data_digest(&loaded, after);
+    assert_memory_equal(before, after, sizeof before);
+    for (int i = 0; i < COMPARISONS; i++)
+        assert_true(loaded.comparison[i].annotator == d.comparison[i].annotator &&
+                    loaded.comparison[i].preference == d.comparison[i].preference &&
+                    loaded.comparison[i].held_out == d.comparison[i].held_out);
+    assert_memory_equal(loaded.posterior, d.posterior, PEOPLE * GROUPS * sizeof(double));
+    reward_em_data_free(&loaded);
+    for (long at = 0; at < size; at += 97) { /* a byte that is another, and an end that comes early */
+        file = fopen(path, "r+b");
+        fseek(file, at, SEEK_SET);
+        int byte = fgetc(file);
+        fseek(file, at, SEEK_SET);
+        fputc(byte ^ 1, file);
+        fclose(file);
+        if (reward_em_data_load(path, &loaded, &err) == 0) { /* padding, or a figure that nothing is computed from */
+            reward_em_data_digest(&loaded, after);
+            assert_memory_equal(before, after, sizeof before);
+            reward_em_data_free(&loaded);
+        } else {
+            assert_int_equal(err.code, ERR_BAD_FILE);
+            noticed++;
+        }
+        file = fopen(path, "r+b");
+        fseek(file, at, SEEK_SET);
+        fputc(byte, file);
+        fclose(file);
+    }
+    assert_true(noticed > size / 97 / 2);
+    assert_int_equal(truncate(path, size - 1), 0);
+    assert_int_equal(reward_em_data_load(path, &loaded, &err), -1);
+    assert_int_equal(unlink(path), 0);
+    reward_em_data_free(&d);
+    clear(&f);
+}
+
+static void put_after(const char *path, const char *more)
+{
+    FILE *file = fopen(path, "ab");
+    assert_non_null(file);
+    fputs(more, file);
+    fclose(file);
+}
+
+/* The digest of a folder of models is another when any of them is. */
+static void every_file_counts(const char *out)
+{
+    static const char *const files[] = {"group-0/egalign.json", "group-1/config.json", "single/tokenizer.json"};
+    uint8_t digest[SHA256_SIZE], before[SHA256_SIZE];
+    char path[128], other[128];
+    int64_t bytes, more;
+    assert_int_equal(reward_scorer_digest(out, before, &bytes, &err), 0);
+    for (size_t i = 0; i < sizeof files / sizeof files[0]; i++) {
+        snprintf(path, sizeof path, "%s/%s", out, files[i]);
+        put_after(path, "\n");
+        assert_int_equal(reward_scorer_digest(out, digest, &more, &err), 0);
+        assert_true(memcmp(digest, before, sizeof digest) != 0 && more == bytes + (int64_t)i + 1);
+        memcpy(before, digest, sizeof before);
+    }
+    snprintf(path, sizeof path, "%s/group-0", out);
+    snprintf(other, sizeof other, "%s/swap", out);
+    assert_int_equal(rename(path, other), 0);
+    assert_int_equal(reward_scorer_digest(out, digest, &more, &err), -1); /* nobody would read the other groups */
+    assert_int_equal(err.code, ERR_BAD_FILE);
+    assert_int_equal(rename(other, path), 0);
+}
+
 static void models_are_written_and_score_texts(void **state)
 {
     (void)state;
@@ -146,7 +311,7 @@ static void models_are_written_and_score_texts(void **state)
     char like[] = "/tmp/egalign-like-XXXXXX", out[] = "/tmp/egalign-models-XXXXXX", command[96];
     struct lm_model *models[GROUPS + 1];
     struct reward_scorer *s = NULL;
-    double moved, ret[2][GROUPS + 1];
+    double ret[2][GROUPS + 1];
     const struct str prompts[2] = {STR_LITERAL("c"), STR_LITERAL("c")}, texts[2] = {STR_LITERAL("aax"), STR_LITERAL("b")};
     make(&f);
     assert_non_null(mkdtemp(like));
@@ -154,7 +319,7 @@ static void models_are_written_and_score_texts(void **state)
     assert_int_equal(tokenizer_save(f.tokenizer, like, &err), 0);
     struct reward_em *e = open_em(&f, ASSIGNMENT_SOFT, NULL);
     for (int i = 0; i < 3; i++)
-        assert_int_equal(reward_em_advance(e, &moved, &err), 0);
+        assert_int_equal(reward_em_advance(e, &err), 0);
     for (int u = 0; u <= GROUPS; u++)
         models[u] = reward_em_model(e, u);
     assert_int_equal(reward_scorer_open(out, 1, &s, &err), -1); /* nothing there */
@@ -163,6 +328,12 @@ static void models_are_written_and_score_texts(void **state)
         fail_msg("%s", err.message);
     struct response_scorer r = reward_scorer_as_response(s);
     assert_int_equal(r.groups, GROUPS);
+    struct lm_shape shapes[REWARD_SCORER_MODELS_MAX];
+    int groups;
+    assert_int_equal(reward_scorer_shapes(out, shapes, &groups, &err), 0);
+    assert_true(groups == GROUPS && shapes[0].scalars == 1 && shapes[GROUPS].width == f.base->shape.width);
+    assert_true(reward_scorer_bytes(shapes, groups) > (GROUPS + 1) * f.base->layout.count * sizeof(float));
+    every_file_counts(out);
     assert_int_equal(r.score(r.context, 2, prompts, texts, ret[0], &err), 0);
     int x = reward_em_posteriors(e)[2 * GROUPS] > 0.5 ? 0 : 1;
     assert_true(ret[0][x] > ret[1][x] + 1 && ret[0][1 - x] < ret[1][1 - x] - 1 && ret[0][GROUPS] > ret[1][GROUPS]);
@@ -187,6 +358,9 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(tastes_are_told_apart),
         cmocka_unit_test(resumes_to_the_same_bits),
+        cmocka_unit_test(an_empty_group_resumes_to_the_same_bits),
+        cmocka_unit_test(groups_get_the_numbers_of_a_fit),
+        cmocka_unit_test(what_is_learnt_is_kept_whole),
         cmocka_unit_test(models_are_written_and_score_texts),
     };
     return cmocka_run_group_tests_name("reward_em", tests, start, NULL);

@@ -70,4 +70,7 @@ void reward_data_free(struct reward_data *d);
 int reward_data_write(const struct reward_data *d, FILE *file, struct err *err);
 int reward_data_load(const char *path, struct reward_data *ret, struct err *err);
 
+/* The same from where `file` stands, of which more may follow; `name` is for messages. */
+int reward_data_read(FILE *file, const char *name, struct reward_data *ret, struct err *err);
+
 #endif

@@ -1,28 +1,10 @@
-#include "core/align/reward_em.h"
-
-#include <inttypes.h>
-#include <jansson.h>
 #include <math.h>
-#include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 
 #include "base/mem.h"
-#include "core/align/snapshot.h"
-#include "core/lm/safetensors.h"
+#include "core/align/reward_em_parts.h"
+#include "core/reward/assignment.h"
 #include "core/reward/mixture.h"
-
-struct reward_em {
-    struct reward_em_input in;
-    struct reward_em_options options;
-    struct lm_model *model[REWARD_HEADS_MAX + 1]; /* the single one last */
-    float *score;                                 /* [groups + 1][sequences] rewards under each model */
-    double *q;                                    /* [annotators x groups] */
-    double *likelihood;                           /* [annotators x groups] */
-    double eta[REWARD_HEADS_MAX];
-    double total; /* log-likelihood of the mixture */
-    int iterations;
-};
 
 static const double everybody = 1;
 
@@ -37,6 +19,19 @@ static int check(const struct reward_em_input *in, const struct reward_em_option
             return err_set(err, ERR_INVALID_VALUE, "comparison %d names what is not there", i);
     }
     return 0;
+}
+
+size_t reward_em_bytes(const struct lm_shape *base, const struct reward_data *sequences,
+                       const struct reward_options *options, int groups)
+{
+    struct lm_shape shape = *base;
+    struct lm_layout layout;
+    shape.scalars = 1;
+    if (lm_layout_make(&shape, &layout, NULL) < 0)
+        return SIZE_MAX;
+    size_t model = layout.count * sizeof(float), training = reward_trainer_bytes(&shape, sequences, options);
+    lm_layout_free(&layout);
+    return training + ((size_t)groups + 1) * model; /* the base and K more, for one is part of the training */
 }
 
 static void first_responsibilities(struct reward_em *e)
@@ -71,6 +66,7 @@ int reward_em_new(const struct reward_em_input *input, const struct reward_em_op
         return -1;
     }
     first_responsibilities(e);
+    e->moved = 1;
     *ret = e;
     return 0;
 }
@@ -87,6 +83,11 @@ void reward_em_free(struct reward_em *e)
     mem_free(e);
 }
 
+int reward_em_groups(const struct reward_em *e)
+{
+    return e->options.groups;
+}
+
 int reward_em_iterations(const struct reward_em *e)
 {
     return e->iterations;
@@ -100,6 +101,16 @@ const double *reward_em_posteriors(const struct reward_em *e)
 double reward_em_likelihood(const struct reward_em *e)
 {
     return e->total;
+}
+
+double reward_em_moved(const struct reward_em *e)
+{
+    return e->moved;
+}
+
+int64_t reward_em_steps(const struct reward_em *e)
+{
+    return e->steps;
 }
 
 struct lm_model *reward_em_model(struct reward_em *e, int model)
@@ -137,42 +148,64 @@ static int train(struct reward_em *e, int u, struct reward_trainer *t, struct er
     while (reward_trainer_done(t) < steps) {
         if (reward_trainer_advance(t, &step, err) < 0)
             return -1;
+        e->steps++;
         if (e->options.watch && e->options.watch(e->options.context, e->iterations, u, &step, steps, err) < 0)
             return -1;
     }
     return 0;
 }
 
-/* Trains model `u` (unless it only is to be scored) and scores all sequences under it. A group whose annotators judged
- * nothing keeps its model. */
-static int maximise(struct reward_em *e, int u, bool score_only, struct err *err)
+/* A model with pairs to work on; `t` is NULL when nothing of them can be learnt. */
+struct work {
+    struct reward_data pairs;
+    struct reward_trainer *t;
+};
+
+/* Opens model `u` with the pairs as those of `judges` (a group, or all) are. 1; 0 when they judged nothing. */
+static int open_work(struct reward_em *e, int u, int judges, struct work *ret, struct err *err)
 {
-    struct reward_data data;
     struct reward_options o = e->options.train;
-    int result = pairs_of(e, u, &data, err), count = e->in.sequences->count;
     o.seed += (uint64_t)e->iterations * 1000003u; /* another order in each iteration */
-    struct reward_trainer *t = result == 0 ? reward_trainer_new(e->model[u], &data, &o, err) : NULL;
-    if (t && !score_only)
-        result = train(e, u, t, err);
-    if (t && result == 0)
-        result = reward_trainer_score(t, 0, count, e->score + (size_t)u * (size_t)count, err);
-    else if (!t && result == 0)
-        result = err->code == ERR_INSUFFICIENT_DATA && u < e->options.groups ? 0 : -1;
-    reward_trainer_free(t);
-    mem_free(data.pairs);
-    mem_free(data.wins);
+    ret->t = NULL;
+    if (pairs_of(e, judges, &ret->pairs, err) < 0)
+        return -1;
+    ret->t = reward_trainer_new(e->model[u], &ret->pairs, &o, err);
+    return ret->t ? 1 : err->code == ERR_INSUFFICIENT_DATA ? 0 : -1;
+}
+
+static void close_work(struct work *w)
+{
+    reward_trainer_free(w->t);
+    mem_free(w->pairs.pairs);
+    mem_free(w->pairs.wins);
+}
+
+static int score(struct reward_em *e, int u, struct reward_trainer *t, struct err *err)
+{
+    int count = e->in.sequences->count;
+    return reward_trainer_score(t, 0, count, e->score + (size_t)u * (size_t)count, err);
+}
+
+int reward_em_score(struct reward_em *e, int u, struct err *err)
+{
+    struct work w;
+    int found = open_work(e, u, e->options.groups, &w, err);
+    int result = found > 0 ? score(e, u, w.t, err) : -1;
+    close_work(&w);
     return result;
 }
 
-static double log_sigmoid(double m)
+/* Trains model `u` and scores all sequences under it. A group whose annotators judged nothing keeps its model. */
+static int maximise(struct reward_em *e, int u, struct err *err)
 {
-    return m > 0 ? -log1p(exp(-m)) : m - log1p(exp(m));
-}
-
-static double margin_of(const struct reward_em *e, int u, const struct reward_em_comparison *c)
-{
-    const float *score = e->score + (size_t)u * (size_t)e->in.sequences->count;
-    return (double)score[c->first] - score[c->second];
+    struct work w;
+    int found = open_work(e, u, u, &w, err), result = found < 0 ? -1 : 0;
+    if (found > 0 && train(e, u, w.t, err) < 0)
+        result = -1;
+    else if (found > 0)
+        result = score(e, u, w.t, err);
+    close_work(&w);
+    return found == 0 ? reward_em_score(e, u, err) : result;
 }
 
 /* likelihood[h][u], over what is not held out. */
@@ -183,9 +216,9 @@ static void likelihoods(struct reward_em *e)
     for (int i = 0; i < e->in.comparisons; i++) {
         const struct reward_em_comparison *c = &e->in.comparison[i];
         for (size_t u = 0; u < K && !c->held_out; u++) {
-            double m = margin_of(e, (int)u, c);
+            double m = reward_em_margin(e, (int)u, c);
             e->likelihood[(size_t)c->annotator * K + u] +=
-                c->preference * log_sigmoid(m) + (1 - c->preference) * log_sigmoid(-m);
+                c->preference * reward_em_log_sigmoid(m) + (1 - c->preference) * reward_em_log_sigmoid(-m);
         }
     }
 }
@@ -235,162 +268,67 @@ static double expect(struct reward_em *e)
     return moved / e->in.annotators;
 }
 
-int reward_em_advance(struct reward_em *e, double *ret_moved, struct err *err)
+int reward_em_advance(struct reward_em *e, struct err *err)
 {
     for (int u = 0; u <= e->options.groups; u++)
-        if (maximise(e, u, false, err) < 0)
+        if (maximise(e, u, err) < 0)
             return -1;
-    *ret_moved = expect(e);
+    e->moved = expect(e);
     if (!isfinite(e->total))
         return err_set(err, ERR_NUMERICAL, "the likelihood of the mixture is not finite");
     e->iterations++;
+    e->steps++;
     return 0;
 }
 
-void reward_em_held_out(const struct reward_em *e, struct reward_accuracy *ret_group,
-                        struct reward_accuracy *ret_single)
+/* ---- numbering ---- */
+
+/* former[u]: the group that is to have the number u. */
+static void renumber(struct reward_em *e, const int *former)
 {
-    int K = e->options.groups;
-    double right[2][REWARD_HEADS_MAX] = {{0}}, loss[2][REWARD_HEADS_MAX] = {{0}}, weight[REWARD_HEADS_MAX] = {0};
-    for (int i = 0; i < e->in.comparisons; i++) {
-        const struct reward_em_comparison *c = &e->in.comparison[i];
-        double sign = c->preference > 0.5 ? 1 : -1;
-        for (int u = 0; u < K && c->held_out && c->preference != 0.5; u++) {
-            double q = e->q[(size_t)c->annotator * (size_t)K + (size_t)u];
-            double m[2] = {sign * margin_of(e, u, c), sign * margin_of(e, K, c)};
-            weight[u] += q;
-            for (int s = 0; s < 2; s++) {
-                right[s][u] += q * (m[s] > 0 ? 1 : m[s] < 0 ? 0 : 0.5);
-                loss[s][u] -= q * log_sigmoid(m[s]);
-            }
+    size_t K = (size_t)e->options.groups, count = (size_t)e->in.sequences->count;
+    struct lm_model *model[REWARD_HEADS_MAX];
+    double eta[REWARD_HEADS_MAX], q[REWARD_HEADS_MAX];
+    for (size_t u = 0; u < K; u++) {
+        model[u] = e->model[former[u]];
+        eta[u] = e->eta[former[u]];
+    }
+    memcpy(e->model, model, K * sizeof *model);
+    memcpy(e->eta, eta, K * sizeof *eta);
+    for (int h = 0; h < e->in.annotators; h++) {
+        double *row = e->q + (size_t)h * K;
+        memcpy(q, row, K * sizeof *q);
+        for (size_t u = 0; u < K; u++)
+            row[u] = q[former[u]];
+    }
+    for (size_t i = 0; i < count; i++) {
+        float of[REWARD_HEADS_MAX];
+        for (size_t u = 0; u < K; u++)
+            of[u] = e->score[u * count + i];
+        for (size_t u = 0; u < K; u++)
+            e->score[u * count + i] = of[former[u]];
+    }
+}
+
+void reward_em_number_as(struct reward_em *e, const double *posteriors)
+{
+    size_t K = (size_t)e->options.groups;
+    double gain[ASSIGNMENT_MAX][ASSIGNMENT_MAX] = {{0}};
+    int former[ASSIGNMENT_MAX];
+    for (size_t v = 0; v < K; v++)
+        for (size_t u = 0; u < K; u++) {
+            gain[v][u] = 1; /* so that each goes with one that is there */
+            for (int h = 0; h < e->in.annotators; h++)
+                gain[v][u] += e->q[(size_t)h * K + v] * posteriors[(size_t)h * K + u];
         }
-    }
-    for (int u = 0; u < K; u++) {
-        double w = weight[u] > 0 ? weight[u] : 1;
-        ret_group[u] = (struct reward_accuracy){proportion_of(right[0][u], weight[u]), loss[0][u] / w};
-        ret_single[u] = (struct reward_accuracy){proportion_of(right[1][u], weight[u]), loss[1][u] / w};
-    }
+    assignment_best(gain, former);
+    renumber(e, former);
 }
 
-/* ---- on disk ---- */
-
-/* A digest of all that the course depends on, in hexadecimal. */
-static void digest(const struct reward_em *e, char text[SHA256_HEX_SIZE])
+double reward_em_distance(const struct reward_em *e, const double *posteriors)
 {
-    uint8_t bytes[SHA256_SIZE];
-    char options[320];
-    struct sha256 hash;
-    const struct reward_options *o = &e->options.train;
-    const struct reward_data *d = e->in.sequences;
-    int n = snprintf(options, sizeof options, "em %d %d %.17g %d %.17g %.17g %.17g %.17g %" PRIu64 " %d %s",
-                     e->options.groups, e->options.assignment, o->epochs, o->batch_tokens, o->rate, o->warm_up,
-                     o->weight_decay, o->centring, o->seed, o->frozen, o->gemm.backend->name);
-    sha256_init(&hash);
-    sha256_update(&hash, options, (size_t)n);
-    sha256_update(&hash, d->tokens.ids, d->tokens.count * sizeof *d->tokens.ids);
-    for (int i = 0; i < e->in.comparisons; i++) {
-        const struct reward_em_comparison *c = &e->in.comparison[i];
-        double numbers[5] = {c->annotator, c->first, c->second, c->preference, c->held_out};
-        sha256_update(&hash, numbers, sizeof numbers);
-    }
-    if (e->in.start)
-        sha256_update(&hash, e->in.start,
-                      (size_t)e->in.annotators * (size_t)e->options.groups * sizeof *e->in.start);
-    sha256_update(&hash, e->in.base->weights, e->in.base->layout.count * sizeof(float));
-    sha256_final(&hash, bytes);
-    sha256_hex(bytes, text);
-}
-
-static int save_models(void *trainer, const char *folder, struct err *err)
-{
-    const struct reward_em *e = trainer;
-    struct safetensor tensors[REWARD_HEADS_MAX + 2];
-    char path[PATH_MAX], names[REWARD_HEADS_MAX + 1][16];
-    size_t K = (size_t)e->options.groups, n = e->model[0]->layout.count;
-    if (mkdir(folder, 0777) < 0)
-        return err_errno(err, "cannot make %s", folder);
-    if (snapshot_path(path, folder, "models.safetensors", err) < 0)
-        return -1;
-    for (size_t u = 0; u <= K; u++) {
-        snprintf(names[u], sizeof names[u], "model.%zu", u);
-        tensors[u] = (struct safetensor){.name = names[u], .dtype = DTYPE_F32, .rank = 1, .count = n,
-                                         .bytes = n * sizeof(float), .data = e->model[u]->weights};
-        tensors[u].shape[0] = (int64_t)n;
-    }
-    return safetensors_write(path, tensors, (int)K + 1, DTYPE_F32, err);
-}
-
-static int load_models(void *trainer, const char *folder, struct err *err)
-{
-    struct reward_em *e = trainer;
-    char path[PATH_MAX], name[24];
-    if (snapshot_path(path, folder, "models.safetensors", err) < 0)
-        return -1;
-    struct safetensors *file = safetensors_open(path, err);
-    int result = file ? 0 : -1;
-    for (int u = 0; u <= e->options.groups && result == 0; u++) {
-        snprintf(name, sizeof name, "model.%d", u);
-        const struct safetensor *t = safetensors_find(file, name);
-        if (!t || t->count != e->model[u]->layout.count)
-            result = err_set(err, ERR_BAD_FILE, "%s does not fit the model", path);
-        else
-            result = safetensors_read(t, e->model[u]->weights, err);
-    }
-    safetensors_free(file);
-    return result;
-}
-
-/* The responsibilities, as numbers that are read back exactly. */
-static json_t *describe(const void *trainer)
-{
-    const struct reward_em *e = trainer;
-    json_t *q = json_array();
-    for (int i = 0; q && i < e->in.annotators * e->options.groups; i++)
-        json_array_append_new(q, json_real(e->q[i]));
-    return json_pack("{s:i,s:o}", "iterations", e->iterations, "posteriors", q);
-}
-
-static bool take(void *trainer, const json_t *saved)
-{
-    struct reward_em *e = trainer;
-    const json_t *q = json_object_get(saved, "posteriors"), *iterations = json_object_get(saved, "iterations");
-    size_t numbers = (size_t)e->in.annotators * (size_t)e->options.groups;
-    if (!json_is_integer(iterations) || json_integer_value(iterations) < 0 || json_array_size(q) != numbers)
-        return false;
-    for (size_t i = 0; i < numbers; i++)
-        e->q[i] = json_number_value(json_array_get(q, i));
-    e->iterations = (int)json_integer_value(iterations);
-    return true;
-}
-
-static struct snapshot_trainer snapshot_of(struct reward_em *e, char course[SHA256_HEX_SIZE])
-{
-    digest(e, course);
-    return (struct snapshot_trainer){.trainer = e,
-                                     .step = e->iterations,
-                                     .course = course,
-                                     .save_weights = save_models,
-                                     .load_weights = load_models,
-                                     .describe = describe,
-                                     .take = take};
-}
-
-int reward_em_save(struct reward_em *e, const char *out, struct err *err)
-{
-    char course[SHA256_HEX_SIZE];
-    struct snapshot_trainer t = snapshot_of(e, course);
-    return snapshot_save(&t, out, err);
-}
-
-int reward_em_resume(struct reward_em *e, const char *out, struct err *err)
-{
-    char course[SHA256_HEX_SIZE];
-    struct snapshot_trainer t = snapshot_of(e, course);
-    int found = snapshot_resume(&t, out, err);
-    if (found <= 0)
-        return found;
-    for (int u = 0; u <= e->options.groups; u++)
-        if (maximise(e, u, true, err) < 0)
-            return -1;
-    return 1;
+    double sum = 0;
+    for (int i = 0; i < e->in.annotators * e->options.groups; i++)
+        sum += fabs(e->q[i] - posteriors[i]) / 2;
+    return sum / e->in.annotators;
 }

@@ -10,12 +10,14 @@
  * it. Comparisons that are held out train nothing and move no posterior. For small backbones: K + 1 models are in
  * memory.
  *
- * The models can be saved after an iteration and resumed from there to the same bits on the same machine. It refuses to
- * choose K: reward/fit.h does. Sequences and comparisons are borrowed. One thread. */
+ * The groups are numbered as the start has them; reward_em_number_as gives them the numbers of a fit. The models can be
+ * saved after an iteration and resumed from there to the same bits on the same machine. It refuses to choose K:
+ * reward/fit.h does. Sequences and comparisons are borrowed. One thread. */
 #ifndef EGALIGN_CORE_ALIGN_REWARD_EM_H
 #define EGALIGN_CORE_ALIGN_REWARD_EM_H
 
 #include "core/align/reward_model.h"
+#include "core/reward/calibration.h"
 #include "core/reward/fit.h"
 
 struct reward_em_comparison {
@@ -50,11 +52,18 @@ int reward_em_new(const struct reward_em_input *input, const struct reward_em_op
                   struct err *err);
 void reward_em_free(struct reward_em *e);
 
-/* One iteration: every M-step, then the E-step. *ret_moved: the mean over annotators of half the sum of |change of q|,
- * 0 when the groups have settled. ERR_NUMERICAL. */
-int reward_em_advance(struct reward_em *e, double *ret_moved, struct err *err);
+/* Bytes that it takes besides the data: the base, the K + 1 models, and the training of one of them. */
+size_t reward_em_bytes(const struct lm_shape *base, const struct reward_data *sequences,
+                       const struct reward_options *options, int groups);
 
+/* One iteration: every M-step, then the E-step. ERR_NUMERICAL. After a failure only the last snapshot is of use. */
+int reward_em_advance(struct reward_em *e, struct err *err);
+
+int reward_em_groups(const struct reward_em *e);                  /* K */
 int reward_em_iterations(const struct reward_em *e);              /* done so far */
+int64_t reward_em_steps(const struct reward_em *e);               /* of training, and the E-steps, done so far */
+double reward_em_moved(const struct reward_em *e); /* by the last E-step: mean over annotators of half the sum of
+                                                      |change of q|; 0: the groups have settled; 1 before the first */
 const double *reward_em_posteriors(const struct reward_em *e);    /* [annotators x groups] */
 double reward_em_likelihood(const struct reward_em *e);           /* sum_h log sum_u eta_u prod P of the last E-step */
 struct lm_model *reward_em_model(struct reward_em *e, int model); /* of a group, or the single one; stays the EM's */
@@ -63,6 +72,18 @@ struct lm_model *reward_em_model(struct reward_em *e, int model); /* of a group,
  * left out), ret_group[groups], and the single model the same ones, ret_single[groups]. Valid after an iteration. */
 void reward_em_held_out(const struct reward_em *e, struct reward_accuracy *ret_group,
                         struct reward_accuracy *ret_single);
+
+/* Whether the probabilities of both can be believed, on the held-out comparisons of the annotators that are likelier in
+ * the group than in any other. Valid likewise. ERR_NO_MEMORY. */
+int reward_em_calibration(const struct reward_em *e, struct calibration *ret_group, struct calibration *ret_single,
+                          struct err *err);
+
+/* Numbers the groups as those of `posteriors`[annotators x groups] are, one to one so that the most responsibility is
+ * shared: from a round-robin start their order is arbitrary. For the end: a renumbered EM is not to be saved. */
+void reward_em_number_as(struct reward_em *e, const double *posteriors);
+
+/* How far the responsibilities are from others: as reward_em_moved. */
+double reward_em_distance(const struct reward_em *e, const double *posteriors);
 
 /* The models after the last iteration, as snapshot `out`/checkpoint-N; and back: 1, or 0 when there is none.
  * ERR_CONFLICT when they are of other data or options. */

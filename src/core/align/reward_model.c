@@ -3,6 +3,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "base/json_text.h"
 #include "base/mem.h"
 #include "base/rng.h"
 #include "core/align/reward_parts.h"
@@ -353,6 +354,15 @@ static void take_held_out(const struct reward_trainer *t, double *right, double 
             agree(t->data, t->pairs[i], u, m, &right[u], &weight[u]);
             loss[u] += wins[u] * loss_of(m) + wins[heads + u] * loss_of(-m);
         }
+}
+
+void reward_accuracy_write(struct buf *out, const struct reward_accuracy *a)
+{
+    json_member_real(out, "n", a->right.n);
+    json_member_real(out, "rate", a->right.value);
+    json_member_real(out, "low", a->right.low);
+    json_member_real(out, "high", a->right.high);
+    json_member_real(out, "log_loss", a->loss);
 }
 
 int reward_trainer_held_out(struct reward_trainer *t, struct reward_accuracy *ret, struct err *err)

@@ -15,6 +15,7 @@
 #ifndef EGALIGN_CORE_ALIGN_REWARD_MODEL_H
 #define EGALIGN_CORE_ALIGN_REWARD_MODEL_H
 
+#include "base/buf.h"
 #include "core/align/reward_data.h"
 #include "core/interval.h"
 #include "core/lm/model.h"
@@ -80,6 +81,9 @@ struct reward_accuracy {
     struct proportion right; /* of the weight of judgements; equal rewards count a half */
     double loss;             /* mean -log sigma(m), nats; 0 without judgements */
 };
+
+/* Appends its members n, rate, low, high, log_loss to a JSON object that is open. */
+void reward_accuracy_write(struct buf *out, const struct reward_accuracy *a);
 
 /* ret[heads]. */
 int reward_trainer_held_out(struct reward_trainer *t, struct reward_accuracy *ret, struct err *err);
