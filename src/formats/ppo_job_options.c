@@ -1,6 +1,7 @@
 #include "formats/ppo_job_options.h"
 
 #include <stdio.h>
+#include <string.h>
 
 #include "formats/sft_options.h"
 
@@ -24,6 +25,10 @@ static const struct json_field fields[] = {
                                   .example = "\"answers-1\""),
     [PPO_JOB_FIT] = JSON_FIELD(UUID, struct ppo_job_settings, fit, "fit",
                                .about = "The fit whose groups reward; the published one when absent."),
+    [PPO_JOB_REWARDS] = JSON_FIELD(STR, struct ppo_job_settings, rewards, "rewards", .least = 1, .most = NAME_MOST,
+                                   .about = "The reward models of the fit's groups, by name or id of the set that a "
+                                            "reward job made of this fit; the fit's own heads when absent.",
+                                   .example = "\"rm-1\""),
     [PPO_JOB_OBJECTIVE] = JSON_FIELD(ENUM, struct ppo_job_settings, objective, "objective",
                                      .names = ppo_job_objectives,
                                      .about = "What the policy is trained for; that of the preset when absent.",
@@ -110,6 +115,17 @@ int ppo_job_check_groups(const struct ppo_job_settings *s, bool one_suffices, in
                            "comparisons, or say force to leave it out",
                            u, sizes[u], least);
     return 0;
+}
+
+int ppo_job_check_rewards(const struct ppo_job_settings *s, const struct uuid *fit, struct err *err)
+{
+    char is[UUID_TEXT_SIZE], wanted[UUID_TEXT_SIZE];
+    if (memcmp(&s->fit, fit, sizeof *fit) == 0)
+        return 0;
+    return err_set(err, ERR_CONFLICT,
+                   "the reward models %.*s are those of the groups of fit %s, not of fit %s: name that fit, or make "
+                   "reward models of this one",
+                   (int)s->rewards.len, s->rewards.ptr, uuid_format(fit, is), uuid_format(&s->fit, wanted));
 }
 
 int ppo_job_settings_check(const struct ppo_job_settings *s, const char *pointer, struct err *err)

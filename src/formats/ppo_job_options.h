@@ -17,6 +17,7 @@ struct ppo_job_settings {
     struct str name;             /* of the policy that is made */
     struct str policy;           /* name or id of the reference */
     struct uuid fit;
+    struct str rewards;          /* name or id of a set of reward models; ptr NULL: the fit's heads */
     int objective;               /* position in ppo_job_objectives */
     double alpha, step, ema, floor, disagreement;
     struct json_list best;       /* of double: F_u* of each group */
@@ -33,10 +34,10 @@ struct ppo_job_settings {
 
 /* Bits of seen.given. */
 enum {
-    PPO_JOB_NAME, PPO_JOB_POLICY, PPO_JOB_FIT, PPO_JOB_OBJECTIVE, PPO_JOB_ALPHA, PPO_JOB_STEP, PPO_JOB_EMA,
-    PPO_JOB_FLOOR, PPO_JOB_DISAGREEMENT, PPO_JOB_BEST, PPO_JOB_MIN_SIZE, PPO_JOB_ANCHOR, PPO_JOB_REFERENCE_COUNT,
-    PPO_JOB_ITEMS, PPO_JOB_PROMPT_COUNT, PPO_JOB_FORCE, PPO_JOB_SAMPLED_EVERY, PPO_JOB_SAMPLE_COUNT,
-    PPO_JOB_CHECKPOINT_EVERY, PPO_JOB_STORE, PPO_JOB_PPO
+    PPO_JOB_NAME, PPO_JOB_POLICY, PPO_JOB_FIT, PPO_JOB_REWARDS, PPO_JOB_OBJECTIVE, PPO_JOB_ALPHA, PPO_JOB_STEP,
+    PPO_JOB_EMA, PPO_JOB_FLOOR, PPO_JOB_DISAGREEMENT, PPO_JOB_BEST, PPO_JOB_MIN_SIZE, PPO_JOB_ANCHOR,
+    PPO_JOB_REFERENCE_COUNT, PPO_JOB_ITEMS, PPO_JOB_PROMPT_COUNT, PPO_JOB_FORCE, PPO_JOB_SAMPLED_EVERY,
+    PPO_JOB_SAMPLE_COUNT, PPO_JOB_CHECKPOINT_EVERY, PPO_JOB_STORE, PPO_JOB_PPO
 };
 
 extern const char *const ppo_job_objectives[]; /* those of core/align/objective.h, in its order */
@@ -53,6 +54,9 @@ bool ppo_job_takes_minimum(const struct ppo_job_settings *s);
  * each group. */
 int ppo_job_check_groups(const struct ppo_job_settings *s, bool one_suffices, int groups, const double *sizes,
                          const char *pointer, struct err *err);
+
+/* Whether reward models of the groups of `fit` may reward this job, whose own fit is settled. ERR_CONFLICT. */
+int ppo_job_check_rewards(const struct ppo_job_settings *s, const struct uuid *fit, struct err *err);
 
 /* What no table of ranges says. ERR_INVALID_VALUE, ERR_MISSING_MEMBER with a pointer below `pointer` ("" for a document
  * of its own). */

@@ -5,6 +5,7 @@
 #include "base/mem.h"
 #include "core/align/encode.h"
 #include "core/align/language_model.h"
+#include "core/align/reward_scorer.h"
 #include "core/scorer.h"
 #include "jobs/machine.h"
 #include "jobs/policy_folder.h"
@@ -13,6 +14,8 @@ struct anchored {
     struct scorer *scorer;
     struct language_model lm; /* of the features, when the fit needs one */
     struct encode *encode;
+    struct reward_scorer *models; /* in place of all that */
+    size_t model_bytes;
     struct group_rewards *rewards;
     const struct reference_set *references;
     double *reference_scores; /* [references][K + 1], anchored */
@@ -48,12 +51,29 @@ static int lend(struct anchored *a, struct reporter *reporter, const struct fit_
     return result;
 }
 
-int anchored_open(struct reporter *reporter, const struct fit_published *fit, struct anchored **ret, struct err *err)
+static int open_models(struct anchored *a, const char *folder, int groups, int threads, struct err *err)
+{
+    struct lm_shape shapes[REWARD_SCORER_MODELS_MAX];
+    int found;
+    if (reward_scorer_shapes(folder, shapes, &found, err) < 0)
+        return -1;
+    if (found != groups)
+        return err_set(err, ERR_BAD_FILE, "the fit has %d groups, and %s reward models of %d", groups, folder, found);
+    a->model_bytes = reward_scorer_bytes(shapes, groups);
+    if (machine_fits(a->model_bytes, err) < 0)
+        return -1;
+    return reward_scorer_open(folder, threads, &a->models, err);
+}
+
+int anchored_open(struct reporter *reporter, const struct fit_published *fit, const struct policy *models,
+                  struct anchored **ret, struct err *err)
 {
     struct anchored *a = mem_zeroed(1, sizeof *a);
     *ret = a;
     if (!a)
         return err_memory(err);
+    if (models)
+        return open_models(a, models->folder, fit->groups, reporter->job->threads, err);
     if (scorer_open(fit->model.data, fit->model.length, &a->scorer, err) < 0)
         return -1;
     if (scorer_groups(a->scorer) != fit->groups)
@@ -62,11 +82,17 @@ int anchored_open(struct reporter *reporter, const struct fit_published *fit, st
     return scorer_needs_encoder(a->scorer, NULL) ? lend(a, reporter, fit, err) : 0;
 }
 
+size_t anchored_bytes(const struct anchored *a)
+{
+    return a->model_bytes;
+}
+
 void anchored_free(struct anchored *a)
 {
     if (!a)
         return;
     group_rewards_free(a->rewards);
+    reward_scorer_free(a->models);
     scorer_free(a->scorer);
     encode_close(a->encode);
     language_model_close(&a->lm);
@@ -96,7 +122,7 @@ static int score_references(struct anchored *a, struct err *err)
 
 int anchored_on(struct anchored *a, enum anchor anchor, const struct reference_set *references, struct err *err)
 {
-    struct response_scorer scorer = response_scorer_of(a->scorer);
+    struct response_scorer scorer = a->models ? reward_scorer_as_response(a->models) : response_scorer_of(a->scorer);
     a->references = references;
     if (group_rewards_new(&scorer, anchor, references, &a->rewards, err) < 0)
         return -1;

@@ -7,6 +7,7 @@
 
 #include "base/clock.h"
 #include "base/folder.h"
+#include "core/align/reward_scorer.h"
 #include "core/lm/checkpoint.h"
 #include "core/lm/checkpoint_digest.h"
 #include "store/policy_place.h"
@@ -27,21 +28,44 @@ static int count_parameters(const struct lm_shape *shape, int64_t *ret, struct e
     return 0;
 }
 
-int policy_folder_facts(const char *folder, struct policy_facts *ret, struct err *err)
+/* The shapes of the models in the folder: one of a language model; K + 1 of reward models. How many, or -1. */
+static int shapes_of(const char *folder, enum policy_role role, struct lm_shape ret[REWARD_SCORER_MODELS_MAX],
+                     struct err *err)
 {
-    struct lm_shape shape;
-    if (checkpoint_shape(folder, &shape, err) < 0 || count_parameters(&shape, &ret->parameters, err) < 0)
-        return -1;
-    ret->family = lm_family_name(shape.family);
-    return checkpoint_digest(folder, ret->digest, &ret->bytes, err);
+    int groups;
+    if (role == POLICY_WRITES)
+        return checkpoint_shape(folder, ret, err) < 0 ? -1 : 1;
+    return reward_scorer_shapes(folder, ret, &groups, err) < 0 ? -1 : groups + 1;
+}
+
+static int digest(const char *folder, enum policy_role role, uint8_t ret[SHA256_SIZE], int64_t *ret_bytes,
+                  struct err *err)
+{
+    return (role == POLICY_REWARDS ? reward_scorer_digest : checkpoint_digest)(folder, ret, ret_bytes, err);
+}
+
+int policy_folder_facts(const char *folder, enum policy_role role, struct policy_facts *ret, struct err *err)
+{
+    struct lm_shape shapes[REWARD_SCORER_MODELS_MAX];
+    int models = shapes_of(folder, role, shapes, err);
+    ret->parameters = 0;
+    for (int i = 0; i < models; i++) {
+        int64_t parameters;
+        if (count_parameters(&shapes[i], &parameters, err) < 0)
+            return -1;
+        ret->parameters += parameters;
+        ret->family = lm_family_name(shapes[i].family);
+    }
+    return models < 0 ? -1 : digest(folder, role, ret->digest, &ret->bytes, err);
 }
 
 int policy_folder_check(const struct policy *policy, struct err *err)
 {
-    uint8_t digest[SHA256_SIZE];
-    if (checkpoint_digest(policy->folder, digest, NULL, err) < 0)
+    uint8_t now[SHA256_SIZE];
+    int64_t bytes;
+    if (digest(policy->folder, policy->role, now, &bytes, err) < 0)
         return -1;
-    if (memcmp(digest, policy->digest, sizeof digest) != 0)
+    if (memcmp(now, policy->digest, sizeof now) != 0)
         return err_set(err, ERR_BAD_FILE, "%s has changed since it became the policy %s", policy->folder, policy->name);
     return 0;
 }
@@ -113,7 +137,7 @@ int policy_folder_publish(struct reporter *reporter, const char *written, struct
     if (result == 0)
         result = move(written, own, job->model_folder, err);
     if (result == 0)
-        result = policy_folder_facts(own, &facts, err);
+        result = policy_folder_facts(own, policy.role, &facts, err);
     if (result == 0)
         result = policy_folder_finish(reporter, own, &facts, err);
     arena_free(&arena);

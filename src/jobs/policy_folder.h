@@ -12,8 +12,9 @@
 
 struct pg;
 
-/* Reads what the directory holds: family, parameters, size and digest. All files are read once. ERR_BAD_FILE. */
-int policy_folder_facts(const char *folder, struct policy_facts *ret, struct err *err);
+/* Reads what the directory of a policy of that role holds: family, parameters, size and digest. All files are read
+ * once. ERR_BAD_FILE. */
+int policy_folder_facts(const char *folder, enum policy_role role, struct policy_facts *ret, struct err *err);
 
 /* ERR_BAD_FILE when the directory of a ready policy is not what it was when it became ready. All files are read. */
 int policy_folder_check(const struct policy *policy, struct err *err);

@@ -40,7 +40,7 @@ static int read_folder(struct reporter *r, const char *folder, struct policy_fac
     if (policy_place_check(job->model_folder, job->policy_folders, folder, "", real, err) < 0)
         return -1;
     reporter_tell(r, "digest", 0, "{}", true);
-    if (policy_folder_facts(real, ret, err) < 0)
+    if (policy_folder_facts(real, POLICY_WRITES, ret, err) < 0)
         return -1;
     reporter_tell(r, "loading", 0.5, "{}", true);
     return check_model(real, ret, err);

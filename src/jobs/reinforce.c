@@ -31,6 +31,7 @@ struct reinforce {
     struct arena arena;
     struct ppo_job_settings settings;
     struct policy reference;
+    struct policy models; /* the reward models; without a name: the fit's own heads reward */
     struct fit_published fit;
     char folder[PLACE_PATH];     /* of the job */
     char result[PLACE_PATH];     /* in it: the checkpoint that becomes the policy */
@@ -50,6 +51,16 @@ struct reinforce {
 
 /* ---- what is asked ---- */
 
+static int read_models(struct reinforce *r, struct pg *pg, struct err *err)
+{
+    struct ppo_job_settings *s = &r->settings;
+    s->fit = r->fit.fit;
+    if (policy_read(pg, &r->job->lease->project, s->rewards, POLICY_REWARDS, &r->arena, &r->models, err) < 0 ||
+        ppo_job_check_rewards(s, &r->models.fit, err) < 0)
+        return -1;
+    return policy_folder_check(&r->models, err);
+}
+
 static int read_options(struct reinforce *r, struct err *err)
 {
     const struct job_lease *lease = r->job->lease;
@@ -66,7 +77,9 @@ static int read_options(struct reinforce *r, struct err *err)
         fit_published_on(pg, &lease->project, fit, &r->fit, err) < 0 ||
         ppo_job_check_groups(s, r->fit.one_suffices, r->fit.groups, r->fit.size, "", err) < 0)
         return -1;
-    return policy_folder_check(&r->reference, err);
+    if (policy_folder_check(&r->reference, err) < 0)
+        return -1;
+    return s->rewards.ptr ? read_models(r, pg, err) : 0;
 }
 
 static void apply_objective(struct reinforce *r)
@@ -150,7 +163,7 @@ static int anchor_rewards(struct reinforce *r, int prompt_tokens, struct err *er
         .path = r->references_file,
     };
     if (references_get(&r->reporter, &r->lm, &wanted, &r->references, err) < 0 ||
-        anchored_open(&r->reporter, &r->fit, &r->rewards, err) < 0)
+        anchored_open(&r->reporter, &r->fit, r->models.name ? &r->models : NULL, &r->rewards, err) < 0)
         return -1;
     return anchored_on(r->rewards, (enum anchor)s->anchor, &r->references.set, err);
 }
@@ -178,7 +191,7 @@ static int open_ppo(struct reinforce *r, struct err *err)
         longest = r->references.asked[i].length > longest ? r->references.asked[i].length : longest;
     apply_objective(r);
     bool copied = r->options.lora.rank == 0; /* the policy that was loaded lies beside the one that is trained */
-    size_t need = ppo_bytes(&r->lm.model->shape, &r->options, longest);
+    size_t need = ppo_bytes(&r->lm.model->shape, &r->options, longest) + anchored_bytes(r->rewards);
     if (machine_fits(need + (copied ? r->lm.model->layout.count * sizeof(float) : 0), err) < 0)
         return -1;
     r->ppo = ppo_new(&(struct ppo_inputs){.policy = r->lm.model,
@@ -189,6 +202,7 @@ static int open_ppo(struct reinforce *r, struct err *err)
                                           .groups = r->fit.groups,
                                           .score = anchored_score,
                                           .score_context = r->rewards,
+                                          .score_digest = r->models.name ? r->models.digest : NULL,
                                           .objective = &r->objective,
                                           .phase = phase_begins,
                                           .stop = stop,
@@ -390,6 +404,10 @@ static void put_recipe(struct reinforce *r, struct buf *out)
     json_open(out, '{');
     json_key(out, "fit");
     json_put_uuid(out, &r->fit.fit);
+    if (r->models.name) {
+        put_text(out, "rewards", r->models.name);
+        put_text(out, "rewards_digest", sha256_hex(r->models.digest, hex));
+    }
     put_text(out, "objective", objective_name(r->objective.mode));
     put_text(out, "anchor", anchor_name((enum anchor)r->settings.anchor));
     put_int(out, "groups", r->fit.groups);

@@ -146,17 +146,31 @@ static int check_items(struct request *r, const struct ppo_job_settings *s, cons
                   "there is no such item in this project");
 }
 
+/* The reward models, which must be those of the fit's groups. */
+static int settle_rewards(struct request *r, const struct ppo_job_settings *s, const char *pointer, struct uuid *ret,
+                          struct err *err)
+{
+    struct uuid fit;
+    if (refer_to_rewards(r, s->rewards, pointer, "rewards", ret, &fit, err) < 0)
+        return -1;
+    return ppo_job_check_rewards(s, &fit, err);
+}
+
 int ask_for_ppo(struct request *r, void *options, const char *pointer, struct uuid *ret_job, bool *ret_created,
                 struct err *err)
 {
     struct ppo_job_settings *s = options;
-    struct uuid reference;
+    struct uuid reads[2]; /* the reference, and the reward models */
     const char *at_name = member(r, pointer, "name", err);
     if (!at_name || ppo_job_settings_check(s, pointer, err) < 0 || policy_name_check(s->name, at_name, err) < 0 ||
-        refer_to_policy(r, s->policy, pointer, "policy", &reference, err) < 0 ||
-        check_items(r, s, pointer, err) < 0 || settle_ppo_fit(r, s, pointer, err) < 0)
+        refer_to_policy(r, s->policy, pointer, "policy", &reads[0], err) < 0 ||
+        check_items(r, s, pointer, err) < 0 || settle_ppo_fit(r, s, pointer, err) < 0 ||
+        (s->rewards.ptr && settle_rewards(r, s, pointer, &reads[1], err) < 0))
         return -1;
-    struct policy_order what = {
-        .kind = "ppo", .reads = &reference, .read_count = 1, .makes = s->name, .parent = &reference};
+    struct policy_order what = {.kind = "ppo",
+                                .reads = reads,
+                                .read_count = s->rewards.ptr ? 2 : 1,
+                                .makes = s->name,
+                                .parent = &reads[0]};
     return order(r, &ppo_job_settings_shape, s, &what, ret_job, ret_created, err);
 }

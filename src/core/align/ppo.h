@@ -128,6 +128,8 @@ struct ppo_inputs {
     int groups; /* K, 1 .. PPO_GROUPS_MAX */
     ppo_score *score;
     void *score_context;
+    const uint8_t *score_digest; /* [SHA256_SIZE] of what scores, so that a resume sees when that has changed; NULL: the
+                                    caller sees to it */
     const struct objective_options *objective;
     void (*phase)(void *context, enum ppo_phase phase); /* called where each phase begins; may be NULL */
     bool (*stop)(void *context); /* asked between passes; true gives the update up with ERR_CANCELLED; may be NULL */

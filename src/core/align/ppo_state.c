@@ -84,6 +84,8 @@ int ppo_digest(struct ppo *p, struct err *err)
     if (p->adapters && digest_base(p->model, &hash, err) < 0)
         return -1;
     sha256_update(&hash, p->reference, lm_trained(p->run).count * sizeof(float));
+    if (p->inputs.score_digest)
+        sha256_update(&hash, p->inputs.score_digest, SHA256_SIZE);
     sha256_final(&hash, bytes);
     sha256_hex(bytes, p->course);
     return 0;
