@@ -97,9 +97,9 @@ const struct schema schemas[] = {
     {"Policy",
      "A checkpoint directory, where it comes from and how it was made: a language model, or (role `reward`) a set of "
      "reward models, one for each group of a fit and a single one.",
-     "id uuid; name string; role policy|reward; state making|ready|failed|deleted; parent uuid?; job uuid; folder string?; "
-     "recipe object; digest string?; family string?; parameters integer?; bytes integer?; created_at time; ready_at time?; "
-     "deleted_at time?"},
+     "id uuid; name string; role policy|reward; state making|ready|failed|deleted; parent uuid?; job uuid; "
+     "folder string?; recipe object; digest string?; family string?; parameters integer?; bytes integer?; "
+     "created_at time; ready_at time?; deleted_at time?"},
     PAGE_OF("PolicyPage", "Policy"),
     {"Evaluation", "How the groups judge one policy against another; `result` is null until its job is done.",
      "id uuid; job uuid; state queued|running|done|failed|cancelled; policy string; against string?; fit uuid?; "

@@ -168,7 +168,7 @@ static void json_groups(struct buf *out, const struct fit *f)
         member_int(out, "size", g->size);
         member_real(out, "expected_size", g->expected_size);
         member_accuracy(out, "held_out", &g->accuracy);
-        fit_document_calibration(out, g);
+        fit_document_calibration(out, &g->calibration, &g->pooled_calibration);
         member_real(out, "tv_mixture", g->tv_mixture);
         json_key(out, "tv");
         json_open(out, '[');

@@ -74,10 +74,8 @@ static void print_json(const struct full *f)
     json_member_int(&out, "iterations", reward_em_iterations(f->course.em));
     json_key(&out, "groups");
     json_open(&out, '[');
-    for (int u = 0; u < f->reward->fit->k; u++) {
+    for (int u = 0; u < f->reward->fit->k; u++)
         reward_em_course_write(&f->course, u, &out);
-        json_close(&out, '}');
-    }
     json_close(&out, ']');
     json_close(&out, '}');
     printf("%s\n", out.failed ? "{}" : out.data);

@@ -69,12 +69,12 @@ static void put_one_calibration(struct buf *out, const char *name, const struct 
     json_close(out, '}');
 }
 
-void fit_document_calibration(struct buf *out, const struct fit_group *g)
+void fit_document_calibration(struct buf *out, const struct calibration *group, const struct calibration *single)
 {
     json_key(out, "calibration");
     json_open(out, '{');
-    put_one_calibration(out, "group", &g->calibration);
-    put_one_calibration(out, "single", &g->pooled_calibration);
+    put_one_calibration(out, "group", group);
+    put_one_calibration(out, "single", single);
     json_close(out, '}');
 }
 
@@ -137,7 +137,7 @@ void fit_document_group(struct buf *out, const struct fit *f, int group)
     const struct fit_group *g = &f->group[group];
     json_open(out, '{');
     win_rates_accuracy(out, &g->accuracy);
-    fit_document_calibration(out, g);
+    fit_document_calibration(out, &g->calibration, &g->pooled_calibration);
     put_real(out, "expected_size", g->expected_size);
     put_real(out, "tv_mixture", g->tv_mixture);
     json_key(out, "tv");

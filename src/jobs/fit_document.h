@@ -27,7 +27,7 @@ void fit_document_summary(struct buf *out, const struct fit *f, const char *poli
 void fit_document_group(struct buf *out, const struct fit *f, int group);
 void fit_document_warnings(struct buf *out, const struct fit *f);
 
-/* Appends the member "calibration" of a group. */
-void fit_document_calibration(struct buf *out, const struct fit_group *g);
+/* Appends the member "calibration": {"group": C, "single": C}. */
+void fit_document_calibration(struct buf *out, const struct calibration *group, const struct calibration *single);
 
 #endif

@@ -21,8 +21,8 @@ struct reading {
     struct reward_data *data;
     struct buf prompt; /* of the last item */
     struct known_response *response;
-    struct reward_judgement *judgement;
-    int responses, response_room, judgements, judgement_room;
+    struct reward_em_comparison *comparison; /* annotators by their place in the posteriors */
+    int responses, response_room, comparisons, comparison_room;
 };
 
 /* Room for one more of `count` elements. */
@@ -78,33 +78,77 @@ static int take_comparison(void *context, const struct fit_input_comparison *row
     static const double preferences[] = {[FIT_INPUT_A] = 1, [FIT_INPUT_B] = 0, [FIT_INPUT_TIE] = 0.5,
                                          [FIT_INPUT_BOTH_BAD] = 0.5};
     struct reading *r = context;
-    const double *weight = fit_posteriors_of(r->posteriors, &row->annotator);
-    if (!weight)
+    int annotator = fit_posteriors_place(r->posteriors, &row->annotator);
+    if (annotator < 0)
         return 0;
-    if (r->judgements == 0) /* all responses are there */
+    if (r->comparisons == 0) /* all responses are there */
         qsort(r->response, (size_t)r->responses, sizeof *r->response, by_bytes);
     const struct known_response *a = find(r, &row->a), *b = find(r, &row->b);
     if (!a || !b)
         return err_set(err, ERR_INTERNAL, "a comparison names a response that is not stored");
-    if (grow(&r->judgement, r->judgements, &r->judgement_room, sizeof *r->judgement, err) < 0)
+    if (grow(&r->comparison, r->comparisons, &r->comparison_room, sizeof *r->comparison, err) < 0)
         return -1;
-    r->judgement[r->judgements++] =
-        (struct reward_judgement){a->sequence, b->sequence, preferences[row->outcome], weight, a->held_out};
+    r->comparison[r->comparisons++] = (struct reward_em_comparison){annotator, a->sequence, b->sequence,
+                                                                    preferences[row->outcome], a->held_out};
     return 0;
+}
+
+/* Reads all into r->data and r->comparison, which are the caller's; what else was needed is freed. */
+static int read_all(struct reading *r, struct pg *pg, const struct uuid *project, struct err *err)
+{
+    struct fit_input_reader reader = {take_response, take_annotator, take_comparison, r};
+    struct fit_data state;
+    r->data->heads = r->posteriors->groups;
+    int result = fit_input_read(pg, project, &reader, &state, err);
+    buf_free(&r->prompt);
+    mem_free(r->response);
+    return result;
+}
+
+/* The comparisons as judgements, weighted by what makes them a group's own. */
+static int judge(const struct reading *r, struct err *err)
+{
+    struct reward_judgement *j = mem_array((size_t)r->comparisons + 1, sizeof *j);
+    if (!j)
+        return err_memory(err);
+    for (int i = 0; i < r->comparisons; i++) {
+        const struct reward_em_comparison *c = &r->comparison[i];
+        const double *weight = r->posteriors->posterior + (size_t)c->annotator * (size_t)r->posteriors->groups;
+        j[i] = (struct reward_judgement){c->first, c->second, c->preference, weight, c->held_out};
+    }
+    int result = reward_data_judge(r->data, r->comparisons, j, err);
+    mem_free(j);
+    return result;
 }
 
 int judged_pairs_read(struct pg *pg, const struct uuid *project, const struct fit_posteriors *posteriors,
                       const struct dialogue *dialogue, double held_out, struct reward_data *data, struct err *err)
 {
     struct reading r = {.posteriors = posteriors, .dialogue = dialogue, .share = held_out, .data = data};
-    struct fit_input_reader reader = {take_response, take_annotator, take_comparison, &r};
-    struct fit_data state;
-    data->heads = posteriors->groups;
-    int result = fit_input_read(pg, project, &reader, &state, err);
+    int result = read_all(&r, pg, project, err);
     if (result == 0)
-        result = reward_data_judge(data, r.judgements, r.judgement, err);
-    buf_free(&r.prompt);
-    mem_free(r.response);
-    mem_free(r.judgement);
+        result = judge(&r, err);
+    mem_free(r.comparison);
+    return result;
+}
+
+int judged_comparisons_read(struct pg *pg, const struct uuid *project, const struct fit_posteriors *posteriors,
+                            const struct dialogue *dialogue, double held_out, struct reward_em_data *data,
+                            struct err *err)
+{
+    struct reading r = {.posteriors = posteriors, .dialogue = dialogue, .share = held_out, .data = &data->sequences};
+    int result = read_all(&r, pg, project, err);
+    data->annotators = posteriors->count;
+    data->groups = posteriors->groups;
+    data->comparisons = r.comparisons;
+    if (result == 0)
+        result = reward_em_data_allocate(data, err);
+    if (result == 0) {
+        for (int i = 0; i < r.comparisons; i++)
+            data->comparison[i] = r.comparison[i];
+        memcpy(data->posterior, posteriors->posterior,
+               (size_t)posteriors->count * (size_t)posteriors->groups * sizeof *data->posterior);
+    }
+    mem_free(r.comparison);
     return result;
 }

@@ -10,26 +10,23 @@
 #include "core/align/language_model.h"
 #include "core/lm/checkpoint.h"
 #include "core/lm/replace.h"
-#include "formats/rebase_options.h"
 #include "jobs/job_folder.h"
 #include "jobs/judged_pairs.h"
 #include "jobs/machine.h"
 #include "jobs/policy_folder.h"
 #include "jobs/reporter.h"
 #include "jobs/reward_course.h"
-
-enum { LONGEST = 1024 };
+#include "jobs/reward_settings.h"
 
 /* How much of the job is not training. */
 #define SHARE_READ  0.02
 #define SHARE_TRAIN 0.96
-#define HELD_OUT    0.1 /* share of the items, when not given */
 
 struct rebase {
     const struct job_context *job;
     struct reporter reporter;
     struct arena arena;
-    struct rebase_settings settings;
+    struct reward_settings settings;
     struct policy parent;
     struct fit_posteriors posteriors;
     char folder[PLACE_PATH];    /* of the job */
@@ -43,48 +40,6 @@ struct rebase {
     struct reward_accuracy accuracy[REWARD_HEADS_MAX];
 };
 
-/* ---- what is asked ---- */
-
-static int read_options(struct rebase *r, struct err *err)
-{
-    char *text;
-    size_t length;
-    struct pg *pg = reporter_pg(&r->reporter, 0, err);
-    if (!pg || job_params(pg, r->job->lease, &r->arena, &text, &length, err) < 0)
-        return -1;
-    if (rebase_settings_read(text, length, &r->settings, &r->arena, err) < 0)
-        return err_wrap(err, "option %s", err->pointer);
-    if (policy_read(pg, &r->job->lease->project, r->settings.policy, POLICY_WRITES, &r->arena, &r->parent, err) < 0)
-        return -1;
-    return policy_folder_check(&r->parent, err);
-}
-
-static void apply_options(struct rebase *r)
-{
-    const struct rebase_settings *s = &r->settings;
-    struct reward_options *o = &r->options;
-    *o = reward_options_default(r->lm.gemm);
-    const struct {
-        int field;
-        double value, *to;
-    } reals[] = {
-        {REBASE_EPOCHS, s->epochs, &o->epochs},
-        {REBASE_RATE, s->rate, &o->rate},
-        {REBASE_WARM_UP, s->warm_up, &o->warm_up},
-        {REBASE_WEIGHT_DECAY, s->weight_decay, &o->weight_decay},
-        {REBASE_CENTRING, s->centring, &o->centring},
-    };
-    for (size_t i = 0; i < sizeof reals / sizeof reals[0]; i++)
-        if (json_given(&s->seen, reals[i].field))
-            *reals[i].to = reals[i].value;
-    if (json_given(&s->seen, REBASE_SEED))
-        o->seed = (uint64_t)s->seed;
-    if (json_given(&s->seen, REBASE_BATCH_TOKENS))
-        o->batch_tokens = (int)s->batch_tokens;
-    o->frozen = (int)s->frozen;
-    o->recompute = s->recompute;
-}
-
 /* ---- the data ---- */
 
 static int write_data(FILE *file, void *context, struct err *err)
@@ -96,19 +51,17 @@ static int write_data(FILE *file, void *context, struct err *err)
 /* From the database at first; later attempts learn from what the first one read. */
 static int find_data(struct rebase *r, struct err *err)
 {
-    const struct rebase_settings *s = &r->settings;
-    int context = r->lm.model->shape.context;
-    r->data.longest = s->longest ? (int)s->longest : LONGEST;
-    r->data.longest = r->data.longest < context ? r->data.longest : context;
+    const struct reward_settings *s = &r->settings;
+    r->data.longest = reward_settings_longest(s, r->lm.model->shape.context);
     if (access(r->data_file, F_OK) == 0)
         return reward_data_load(r->data_file, &r->data, err);
     struct pg *pg = reporter_pg(&r->reporter, 0, err);
     const struct uuid *project = &r->job->lease->project;
-    double held_out = json_given(&s->seen, REBASE_HELD_OUT) ? s->held_out : HELD_OUT;
     if (!pg ||
-        fit_posteriors_read(pg, project, json_given(&s->seen, REBASE_FIT) ? &s->fit : NULL, &r->arena, &r->posteriors,
+        fit_posteriors_read(pg, project, json_given(&s->seen, REWARD_FIT) ? &s->fit : NULL, &r->arena, &r->posteriors,
                             err) < 0 ||
-        judged_pairs_read(pg, project, &r->posteriors, &r->lm.dialogue, held_out, &r->data, err) < 0)
+        judged_pairs_read(pg, project, &r->posteriors, &r->lm.dialogue, reward_settings_held_out(s),
+                          &r->data, err) < 0)
         return -1;
     return replace_file(r->data_file, write_data, r, err);
 }
@@ -121,9 +74,7 @@ static int prepare(struct rebase *r, struct err *err)
         language_model_open(&r->lm, r->job->threads, err) < 0 ||
         language_model_load(&r->lm, r->parent.folder, err) < 0 || find_data(r, err) < 0)
         return -1;
-    apply_options(r);
-    if (r->options.batch_tokens < 2 * r->data.longest)
-        r->options.batch_tokens = 2 * r->data.longest;
+    r->options = reward_settings_apply(&r->settings, r->lm.gemm, r->data.longest);
     r->model = reward_model_new(r->lm.model, r->data.heads, r->options.seed, err);
     if (!r->model || machine_fits(reward_trainer_bytes(&r->model->shape, &r->data, &r->options), err) < 0)
         return -1;
@@ -135,22 +86,12 @@ static int prepare(struct rebase *r, struct err *err)
 
 /* ---- training ---- */
 
-static void put_real(struct buf *out, const char *name, double value)
-{
-    json_key(out, name);
-    json_put_real(out, value);
-}
-
 static int stepped(const struct reward_course *c, struct err *err)
 {
     struct rebase *r = c->context;
     struct buf out = {0};
     json_open(&out, '{');
-    put_real(&out, "loss", c->last.loss);
-    put_real(&out, "accuracy", c->last.accuracy);
-    put_real(&out, "learning_rate", c->last.rate);
-    put_real(&out, "grad_norm", c->last.norm);
-    put_real(&out, "tokens_per_second", pace_speed(&c->pace));
+    reward_step_write(&c->last, &c->pace, &out);
     json_close(&out, '}');
     double share = SHARE_READ + SHARE_TRAIN * (double)c->last.step / (double)c->pace.steps;
     if (!out.failed) {
@@ -197,13 +138,8 @@ static void put_accuracies(const struct rebase *r, struct buf *out)
     json_key(out, "held_out");
     json_open(out, '[');
     for (int u = 0; u < r->data.heads; u++) {
-        const struct reward_accuracy *a = &r->accuracy[u];
         json_open(out, '{');
-        put_real(out, "n", a->right.n);
-        put_real(out, "rate", a->right.value);
-        put_real(out, "low", a->right.low);
-        put_real(out, "high", a->right.high);
-        put_real(out, "log_loss", a->loss);
+        reward_accuracy_write(out, &r->accuracy[u]);
         json_close(out, '}');
     }
     json_close(out, ']');
@@ -218,15 +154,11 @@ static int complete_recipe(struct rebase *r, struct err *err)
     reward_data_digest(&r->data, digest);
     snprintf(program, sizeof program, "%s (%s)", version_number, version_revision);
     json_open(&out, '{');
-    json_key(&out, "steps_done");
-    json_put_int(&out, reward_trainer_done(r->course.trainer));
-    json_key(&out, "pairs");
-    json_put_int(&out, r->data.pair_count);
-    json_key(&out, "data_digest");
-    json_put_text(&out, sha256_hex(digest, hex));
+    json_member_int(&out, "steps_done", reward_trainer_done(r->course.trainer));
+    json_member_int(&out, "pairs", r->data.pair_count);
+    json_member_text(&out, "data_digest", sha256_hex(digest, hex));
     put_accuracies(r, &out);
-    json_key(&out, "program");
-    json_put_text(&out, program);
+    json_member_text(&out, "program", program);
     json_close(&out, '}');
     struct pg *pg = reporter_pg(&r->reporter, 0, err);
     int result = out.failed ? err_memory(err)
@@ -265,7 +197,8 @@ int rebase_run(const struct job_context *job, struct err *err)
 {
     struct rebase r = {.job = job, .reporter = {.job = job}};
     int result = -1;
-    if (read_options(&r, err) == 0 && prepare(&r, err) == 0)
+    if (reward_settings_of_job(&r.reporter, &rebase_settings_shape, &r.arena, &r.settings, &r.parent, err) == 0 &&
+        prepare(&r, err) == 0)
         result = train(&r, err);
     if (result == 0)
         result = publish(&r, err);

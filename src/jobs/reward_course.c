@@ -1,5 +1,7 @@
 #include "jobs/reward_course.h"
 
+#include "base/json_text.h"
+
 int reward_course_begin(struct reward_course *c, struct err *err)
 {
     int found = reward_trainer_resume(c->trainer, c->pace.folder, err);
@@ -26,4 +28,13 @@ int reward_course_run(struct reward_course *c, struct err *err)
             return 1;
     }
     return 0;
+}
+
+void reward_step_write(const struct reward_step *step, const struct pace *pace, struct buf *out)
+{
+    json_member_real(out, "loss", step->loss);
+    json_member_real(out, "accuracy", step->accuracy);
+    json_member_real(out, "learning_rate", step->rate);
+    json_member_real(out, "grad_norm", step->norm);
+    json_member_real(out, "tokens_per_second", pace_speed(pace));
 }

@@ -26,4 +26,7 @@ int reward_course_begin(struct reward_course *c, struct err *err);
 /* Steps until the end (0) or until asked to stop (1; the checkpoint is there). */
 int reward_course_run(struct reward_course *c, struct err *err);
 
+/* Appends the figures of a step, with the pace, to a JSON object that is open. */
+void reward_step_write(const struct reward_step *step, const struct pace *pace, struct buf *out);
+
 #endif

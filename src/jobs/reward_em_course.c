@@ -2,6 +2,7 @@
 
 #include "base/json_text.h"
 #include "core/align/reward_scorer.h"
+#include "jobs/fit_document.h"
 
 #define SETTLED 0.01 /* mean change of a posterior at which EM ends */
 
@@ -68,6 +69,8 @@ int reward_em_course_finish(struct reward_em_course *c, const double *posteriors
     int groups = reward_em_groups(c->em);
     reward_em_number_as(c->em, posteriors);
     reward_em_held_out(c->em, c->group, c->single);
+    if (reward_em_calibration(c->em, c->own, c->pooled, err) < 0)
+        return -1;
     for (int u = 0; u <= groups; u++)
         models[u] = reward_em_model(c->em, u);
     return reward_scorer_save(folder, groups, models, dialogue, like, err);
@@ -92,4 +95,6 @@ void reward_em_course_write(const struct reward_em_course *c, int u, struct buf 
         reward_accuracy_write(out, both[i].accuracy);
         json_close(out, '}');
     }
+    fit_document_calibration(out, &c->own[u], &c->pooled[u]);
+    json_close(out, '}');
 }

@@ -24,6 +24,7 @@ struct reward_em_course {
     struct reward_step last;
     int64_t model_steps;     /* that this model takes in this iteration */
     struct reward_accuracy group[REWARD_HEADS_MAX], single[REWARD_HEADS_MAX]; /* held out, after each iteration */
+    struct calibration own[REWARD_HEADS_MAX], pooled[REWARD_HEADS_MAX];       /* of both, at the end */
 };
 
 /* Opens EM (the watch of the options is the course's own) and continues from a checkpoint, if there is one:
@@ -42,9 +43,10 @@ double reward_em_course_share(const struct reward_em_course *c);
 int reward_em_course_finish(struct reward_em_course *c, const double *posteriors, const char *folder,
                             const struct dialogue *dialogue, const char *like, struct err *err);
 
+/* Frees the models. */
 void reward_em_course_close(struct reward_em_course *c);
 
-/* Appends {"group": {n, rate, low, high, log_loss}, "single": {...}} of group `u`, an object that is left open. */
+/* Appends {"group": {n, rate, low, high, log_loss}, "single": {...}, "calibration": {...}} of group `u`. */
 void reward_em_course_write(const struct reward_em_course *c, int u, struct buf *out);
 
 #endif

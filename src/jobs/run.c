@@ -12,6 +12,7 @@
 #include "jobs/register.h"
 #include "jobs/reinforce.h"
 #include "jobs/reporter.h"
+#include "jobs/reward.h"
 #include "store/pg.h"
 
 /* Who does what. `goes_on`: it looks at the stop flag, and leaves a checkpoint that the next attempt continues from. */
@@ -26,6 +27,7 @@ static const struct kind {
     {"sft", finetune_run, true},
     {"ppo", reinforce_run, true},
     {"rebase", rebase_run, true},
+    {"reward", reward_run, true},
     {"evaluate", evaluate_run, false},
 };
 

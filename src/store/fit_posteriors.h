@@ -23,7 +23,7 @@ struct fit_posteriors {
 int fit_posteriors_read(struct pg *pg, const struct uuid *project, const struct uuid *fit, struct arena *arena,
                         struct fit_posteriors *ret, struct err *err);
 
-/* The probabilities of an annotator, [groups]; NULL for one that the fit has not seen. */
-const double *fit_posteriors_of(const struct fit_posteriors *p, const struct uuid *annotator);
+/* Where an annotator is among them; -1 for one that the fit has not seen. */
+int fit_posteriors_place(const struct fit_posteriors *p, const struct uuid *annotator);
 
 #endif

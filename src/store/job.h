@@ -3,8 +3,8 @@
  * A job is queued, running, and then done, failed or cancelled. A worker claims it and holds it by a lease: a token,
  * and a time by the database's clock that its heartbeats push on. Every write of a worker names the token, so a worker
  * whose lease was given to another can write nothing (ERR_LEASE_LOST). Two fits of one project never run at once, and
- * neither do two training jobs (sft, ppo, rebase). Projects take turns: the one whose last start is longest ago comes
- * first.
+ * neither do two training jobs (sft, ppo, rebase, reward). Projects take turns: the one whose last start is longest ago
+ * comes first.
  *
  *   queued --claim--> running --job_end--> done | failed | cancelled --retry--> queued
  *                        '--release (crash, lost lease: a failure; the job_attempts-th ends it) --> queued | failed

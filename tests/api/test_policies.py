@@ -299,6 +299,11 @@ def test_a_rebase_and_an_lm_fit_name_what_is_there(shared, project, models):
     ready(shared, project, models, "base")
     problem(ask("rebase", name="shaped", policy="base"), 409, "not_ready")  # nothing is published
     problem(ask("rebase", name="shaped", policy="base", fit=str(uuid.uuid4())), 422, "unknown_reference", "/options/fit")
+    for kind in ("rebase", "reward"):
+        problem(ask(kind, name="-", policy="base"), 422, "invalid_value", "/options/name")
+    problem(ask("reward", name="shaped", policy="nowhere"), 422, "unknown_reference", "/options/policy")
+    problem(ask("reward", name="shaped", policy="base"), 409, "not_ready")
+    problem(ask("reward", name="shaped", policy="base", fit=str(uuid.uuid4())), 422, "unknown_reference", "/options/fit")
     problem(ask("fit", encoder="lm"), 422, "invalid_value", "/options/policy")
     problem(ask("fit", encoder="lm", policy="nowhere"), 409, "not_ready")
     problem(shared.post(PROJECT + "/fits", {"encoder": "lm", "policy": "nowhere"}, project=project), 409, "not_ready")
@@ -307,3 +312,11 @@ def test_a_rebase_and_an_lm_fit_name_what_is_there(shared, project, models):
     fit = reply.json()["fit"]
     reply = ask("rebase", name="shaped", policy="base", fit=fit, epochs=2)
     assert reply.status_code == 202 and reply.json()["options"]["fit"] == fit and reply.json()["policy"]
+    reply = ask("reward", name="rm", policy="base", fit=fit, iterations=2, start="round_robin")
+    assert reply.status_code == 202 and reply.json()["kind"] == "reward"
+    made = shared.get(POLICY, project=project, policy="rm").json()
+    assert (made["id"], made["role"], made["state"]) == (reply.json()["policy"], "reward", "making")
+    assert made["recipe"] == {"name": "rm", "policy": "base", "fit": fit, "iterations": 2, "start": "round_robin"}
+    again = ask("reward", name="rm", policy="base", fit=fit, iterations=2, start="round_robin")
+    assert again.status_code == 200 and again.json()["id"] == reply.json()["id"]
+    problem(ask("rebase", name="rm", policy="base", fit=fit), 409, "conflict")

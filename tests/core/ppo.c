@@ -324,6 +324,12 @@ static void resumes_to_the_same_bits(void **state)
         assert_memory_equal(&whole->state, &broken->state, sizeof whole->state);
         assert_memory_equal(whole->adam->v, broken->adam->v, whole->adam->trained.count * sizeof(float));
         ppo_free(broken);
+        f.inputs.score_digest = (const uint8_t[SHA256_SIZE]){1}; /* other models reward */
+        broken = ppo_open(&f);
+        assert_int_equal(ppo_resume(broken, out, &err), -1);
+        assert_int_equal(err.code, ERR_CONFLICT);
+        ppo_free(broken);
+        f.inputs.score_digest = NULL;
         f.options.rate = 2e-3; /* another course */
         broken = ppo_open(&f);
         assert_int_equal(ppo_resume(broken, out, &err), -1);

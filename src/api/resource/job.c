@@ -9,8 +9,8 @@
 #include "formats/evaluate_options.h"
 #include "formats/fit_options.h"
 #include "formats/ppo_job_options.h"
-#include "formats/rebase_options.h"
 #include "formats/register_options.h"
+#include "formats/reward_options.h"
 #include "formats/sft_options.h"
 
 /* ---- asking for one ---- */
@@ -23,6 +23,7 @@
     KIND(sft, sft_settings_shape, ask_for_sft)                                                                         \
     KIND(ppo, ppo_job_settings_shape, ask_for_ppo)                                                                     \
     KIND(rebase, rebase_settings_shape, ask_for_rebase)                                                                \
+    KIND(reward, reward_settings_shape, ask_for_reward)                                                                \
     KIND(evaluate, evaluate_options_shape, ask_for_evaluate)
 
 #define NAME(name, shape, ask) #name,

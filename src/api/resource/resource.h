@@ -68,7 +68,8 @@ int refer_to_rewards(struct request *r, struct str name_or_id, const char *point
  * below `pointer`. *ret_created: false when the same was there already. */
 typedef int ask_for_job(struct request *r, void *options, const char *pointer, struct uuid *ret_job, bool *ret_created,
                         struct err *err);
-ask_for_job ask_for_fit, ask_for_register, ask_for_complete, ask_for_sft, ask_for_ppo, ask_for_rebase, ask_for_evaluate;
+ask_for_job ask_for_fit, ask_for_register, ask_for_complete, ask_for_sft, ask_for_ppo, ask_for_rebase, ask_for_reward,
+    ask_for_evaluate;
 
 /* Jobs: ask for one, list, get one, cancel, start again, read or follow its log. */
 extern const struct json_shape job_body_shape;

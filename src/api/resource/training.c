@@ -1,8 +1,8 @@
-/* Asking for the jobs that train: sft, rebase and ppo. What the database knows is checked here, so that a refusal comes
- * at once; the job checks it again. */
+/* Asking for the jobs that train: sft, rebase, reward and ppo. What the database knows is checked here, so that a
+ * refusal comes at once; the job checks it again. */
 #include "api/resource/resource.h"
 #include "formats/ppo_job_options.h"
-#include "formats/rebase_options.h"
+#include "formats/reward_options.h"
 #include "formats/sft_options.h"
 #include "store/fit_read.h"
 #include "store/item.h"
@@ -83,33 +83,49 @@ static int check_fit(struct request *r, const struct uuid *fit, const char *poin
 }
 
 /* The fit that is meant, which goes into the options: the published one may be another when the job starts. */
-static int settle_rebase_fit(struct request *r, struct rebase_settings *s, const char *pointer, struct err *err)
+static int settle_fit(struct request *r, struct reward_settings *s, const char *pointer, struct err *err)
 {
     struct fit_published published = {0};
-    if (json_given(&s->seen, REBASE_FIT))
+    if (json_given(&s->seen, REWARD_FIT))
         return check_fit(r, &s->fit, pointer, err);
     int status = fit_published(r->api->pool, &r->project, NULL, &published, err);
     s->fit = published.fit;
-    s->seen.given |= UINT64_C(1) << REBASE_FIT;
+    s->seen.given |= UINT64_C(1) << REWARD_FIT;
     fit_published_free(&published);
     return status;
+}
+
+/* A job that learns what the groups of a fit prefer, from a policy. */
+static int order_from_groups(struct request *r, const char *kind, const struct json_shape *shape, enum policy_role role,
+                             struct reward_settings *s, const char *pointer, struct uuid *ret_job, bool *ret_created,
+                             struct err *err)
+{
+    struct uuid parent;
+    const char *at_name = member(r, pointer, "name", err);
+    if (!at_name || policy_name_check(s->name, at_name, err) < 0 ||
+        refer_to_policy(r, s->policy, pointer, "policy", &parent, err) < 0 || settle_fit(r, s, pointer, err) < 0)
+        return -1;
+    struct policy_order what = {.kind = kind,
+                                .reads = &parent,
+                                .read_count = 1,
+                                .makes = s->name,
+                                .role = role,
+                                .parent = &parent};
+    return order(r, shape, s, &what, ret_job, ret_created, err);
 }
 
 int ask_for_rebase(struct request *r, void *options, const char *pointer, struct uuid *ret_job, bool *ret_created,
                    struct err *err)
 {
-    struct rebase_settings *s = options;
-    struct uuid parent;
-    const char *at_name = member(r, pointer, "name", err);
-    if (!at_name || policy_name_check(s->name, at_name, err) < 0 ||
-        refer_to_policy(r, s->policy, pointer, "policy", &parent, err) < 0 || settle_rebase_fit(r, s, pointer, err) < 0)
-        return -1;
-    struct policy_order what = {.kind = "rebase",
-                                .reads = &parent,
-                                .read_count = 1,
-                                .makes = s->name,
-                                .parent = &parent};
-    return order(r, &rebase_settings_shape, s, &what, ret_job, ret_created, err);
+    return order_from_groups(r, "rebase", &rebase_settings_shape, POLICY_WRITES, options, pointer, ret_job,
+                             ret_created, err);
+}
+
+int ask_for_reward(struct request *r, void *options, const char *pointer, struct uuid *ret_job, bool *ret_created,
+                   struct err *err)
+{
+    return order_from_groups(r, "reward", &reward_settings_shape, POLICY_REWARDS, options, pointer, ret_job,
+                             ret_created, err);
 }
 
 /* The fit, which from here on is one and the same, and whether its groups can be trained for. */
