@@ -15,7 +15,7 @@ here=$(dirname "${BASH_SOURCE[0]}")
 . "$here/service.sh"
 case ${1:---help} in -h | --help) usage && exit 0 ;; esac
 
-fit=$(api GET "$(in_project /win-rates)" | jq -er .fit)
+fit=$(api GET "$(in_project /win-rates)" | jq -er .fit_id)
 job=$(jq -n --arg fit "$fit" --argjson epochs "${EPOCHS:-2}" --argjson rate "${RATE:-0.001}" \
     --argjson held_out "${HELD_OUT_ITEMS:-0.2}" \
     '{name: "rm-1", policy: "writer", fit: $fit, epochs: $epochs, learning_rate: $rate, held_out: $held_out}' | start reward)
