@@ -6,19 +6,17 @@
 
 /* ---- documents ---- */
 
-static void write_value(struct buf *out, const struct json_field *f, const char *base);
-
 static void write_list(struct buf *out, const struct json_field *f, const struct json_list *list)
 {
     json_open(out, '[');
     for (size_t i = 0; i < list->count; i++)
-        write_value(out, f->item, (const char *)list->items + i * f->item_size);
+        json_write_value(out, f->item, (const char *)list->items + i * f->item_size);
     json_close(out, ']');
 }
 
-static void write_value(struct buf *out, const struct json_field *f, const char *base)
+void json_write_value(struct buf *out, const struct json_field *f, const void *base)
 {
-    const void *at = base + f->offset;
+    const void *at = (const char *)base + f->offset;
     switch (f->kind) {
     case JSON_KIND_STR: json_put_str(out, *(const struct str *)at); return;
     case JSON_KIND_INT: json_put_int(out, *(const int64_t *)at); return;
@@ -33,7 +31,7 @@ static void write_value(struct buf *out, const struct json_field *f, const char 
     case JSON_KIND_ONE_OF: {
         int form = *(const int *)at;
         CHECK(form >= 1 && (size_t)form <= f->form_count);
-        write_value(out, &f->forms[form - 1], base);
+        json_write_value(out, &f->forms[form - 1], base);
         return;
     }
     }
@@ -48,7 +46,7 @@ void json_write(struct buf *out, const struct json_shape *shape, const void *val
             continue;
         json_key(out, shape->fields[i].name);
         if (json_has(seen, (int)i))
-            write_value(out, &shape->fields[i], value);
+            json_write_value(out, &shape->fields[i], value);
         else
             json_put_null(out);
     }
@@ -132,6 +130,10 @@ static void schema_list(struct buf *out, const struct json_field *f, const struc
         put_int(out, "minItems", f->least);
     if (f->most)
         put_int(out, "maxItems", f->most);
+    if (f->flags & JSON_DISTINCT) {
+        json_key(out, "uniqueItems");
+        json_put_bool(out, true);
+    }
     json_key(out, "items");
     schema_value(out, f->item, limits);
 }

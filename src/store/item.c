@@ -117,7 +117,7 @@ int item_absent(struct pool *pool, const struct uuid *project, const struct uuid
     struct pg_result *r = NULL;
     pg_array_start(&ids, PG_UUID);
     for (size_t i = 0; i < count; i++)
-        pg_array_uuid(&ids, looked_for[i] ? &items[i] : NULL);
+        pg_array_uuid(&ids, !looked_for || looked_for[i] ? &items[i] : NULL);
     pg_param_uuid(&p, project);
     pg_param_array(&p, &ids);
     int absent = pool_query(pool, QUERY_item_absent, &p, &r, err) < 0 ? -1 : pg_rows(r);

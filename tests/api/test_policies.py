@@ -203,6 +203,21 @@ def test_the_published_fit_keeps_its_policy(shared, project, models):
     assert shared.delete(POLICY, project=project, policy="encoder").status_code == 204
 
 
+def test_nothing_is_asked_for_twice_in_one_job(shared, project):
+    items = [shared.post(PROJECT + "/items", {"prompt": text}, project=project).json()["id"] for text in "ab"]
+    unknown = str(uuid.uuid4())
+
+    def ask(kind, **options):
+        return shared.post(PROJECT + "/jobs", {"kind": kind, "options": {"policy": "none", **options}}, project=project)
+
+    problem(ask("ppo", name="n", items=[*items, items[0].upper()]), 422, "invalid_value", "/options/items/2")
+    for kind in ("complete", "evaluate"):
+        problem(ask(kind, prompts=["x", "y", "x"]), 422, "invalid_value", "/options/prompts/2")
+        prompts = [{"item": item} for item in [*items, items[1]]]
+        problem(ask(kind, prompts=prompts), 422, "invalid_value", "/options/prompts/2")
+    problem(ask("evaluate", prompts=["x", {"item": unknown}]), 422, "unknown_reference", "/options/prompts/1/item")
+
+
 def test_completions_are_a_job(shared, project, models):
     policy = ready(shared, project, models, "sampler")
     item = shared.post(PROJECT + "/items", {"prompt": [{"role": "user", "content": "Why?"}]}, project=project).json()
@@ -228,6 +243,7 @@ def test_completions_are_a_job(shared, project, models):
     ({"prompts": [3]}, "invalid_value", "/prompts/0"),
     ({"prompts": [{"item": "x"}]}, "invalid_value", "/prompts/0/item"),
     ({"prompts": ["x", {"item": str(uuid.uuid4())}]}, "unknown_reference", "/prompts/1/item"),
+    ({"prompts": ["x", "y", "x"]}, "invalid_value", "/prompts/2"),
     ({"samples": 17}, "invalid_value", "/samples"),
     ({"max_tokens": 0}, "invalid_value", "/max_tokens"),
     ({"temperature": -1}, "invalid_value", "/temperature"),

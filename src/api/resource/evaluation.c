@@ -48,7 +48,7 @@ int ask_for_evaluate(struct request *r, void *options, const char *pointer, stru
     struct uuid evaluation, reads[2];
     struct buf text = {0};
     *ret_created = true;
-    if (resolve(r, o, pointer, &order, err) < 0)
+    if (refer_to_prompts(r, &o->prompts, pointer, err) < 0 || resolve(r, o, pointer, &order, err) < 0)
         return -1;
     evaluate_options_fill(o);
     json_write(&text, &evaluate_options_shape, o);

@@ -59,6 +59,11 @@ int on_win_rates_get(struct request *r, struct err *err);
 int refer_to_policy(struct request *r, struct str name_or_id, const char *pointer, const char *member,
                     struct uuid *ret, struct err *err);
 
+/* The items of the member `items`, a list of ids, or those that the member `prompts`, a list of struct complete_prompt,
+ * names: ERR_UNKNOWN_REFERENCE with a pointer, below `pointer`, to the first that is not in the project. */
+int refer_to_items(struct request *r, const struct json_list *items, const char *pointer, struct err *err);
+int refer_to_prompts(struct request *r, const struct json_list *prompts, const char *pointer, struct err *err);
+
 /* Asks for a job of one kind: `options` is the struct of the kind's shape, read but not checked further; errors point
  * below `pointer`. *ret_created: false when the same was there already. */
 typedef int ask_for_job(struct request *r, void *options, const char *pointer, struct uuid *ret_job, bool *ret_created,
