@@ -303,3 +303,22 @@ int job_recover(struct pg *pg, int most, int *ret_failed, struct err *err)
         pg_result_free(r);
     return rows;
 }
+
+int job_folder_due(struct pg *pg, const struct uuid *jobs, size_t count, int hours, struct uuid *ret, struct err *err)
+{
+    struct pg_params p = {0};
+    struct pg_array ids = {0};
+    struct pg_result *r = NULL;
+    pg_array_start(&ids, PG_UUID);
+    for (size_t i = 0; i < count; i++)
+        pg_array_uuid(&ids, &jobs[i]);
+    pg_param_array(&p, &ids);
+    pg_param_int(&p, hours);
+    int rows = run(pg, QUERY_job_folder_due, &p, &r, err);
+    if (rows > 0) {
+        *ret = pg_uuid(r, 0, 0);
+        pg_result_free(r);
+    }
+    buf_free(&ids.bytes);
+    return rows;
+}

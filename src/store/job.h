@@ -111,4 +111,9 @@ int job_release(struct pg *pg, const struct job_lease *lease, bool failure, int 
  * have failed for good. Returns how many were freed, or -1. */
 int job_recover(struct pg *pg, int most, int *ret_failed, struct err *err);
 
+/* The first of `count` jobs whose folder (jobs/job_folder.h) is kept no longer: it failed or was cancelled more than
+ * `hours` ago (0: never), or is done; 1 and its id, 0 when there is none. Nobody else can change the job until the
+ * transaction that this is called in has ended; its log says that the folder went. */
+int job_folder_due(struct pg *pg, const struct uuid *jobs, size_t count, int hours, struct uuid *ret, struct err *err);
+
 #endif
