@@ -176,7 +176,7 @@ static int run(struct sample *s, struct err *err)
                                        .adapters = s->adapters,
                                        .mapped = s->lm.leave_in_files,
                                        .slots = s->samples < 64 ? (int)s->samples : 64};
-    if (machine_fits(generate_bytes(&s->lm.model->shape, &options, (int)s->ids.count), err) < 0)
+    if (machine_samples(s->lm.model, &options, (int)s->ids.count, err) < 0)
         return -1;
     if (generate(s->lm.model, &options, (int)s->samples, s->prompts, &s->out, err) < 0)
         return -1;

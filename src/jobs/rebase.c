@@ -119,7 +119,7 @@ static int prepare(struct rebase *r, struct err *err)
     if (job_folder_make(r->job, r->folder, err) < 0 || place_file(r->folder, "result", r->result, err) < 0 ||
         place_file(r->folder, "pairs", r->data_file, err) < 0 ||
         language_model_open(&r->lm, r->job->threads, err) < 0 ||
-        language_model_load(&r->lm, r->parent.folder, err) < 0 || find_data(r, err) < 0)
+        machine_load_model(&r->lm, r->parent.folder, err) < 0 || find_data(r, err) < 0)
         return -1;
     apply_options(r);
     if (r->options.batch_tokens < 2 * r->data.longest)

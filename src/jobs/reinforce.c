@@ -149,6 +149,8 @@ static int anchor_rewards(struct reinforce *r, int prompt_tokens, struct err *er
         .ppo = &r->options,
         .path = r->references_file,
     };
+    if (machine_fits(ppo_bytes(&r->lm.model->shape, &r->options, 1), err) < 0) /* at least, before anything is sampled */
+        return -1;
     if (references_get(&r->reporter, &r->lm, &wanted, &r->references, err) < 0 ||
         anchored_open(&r->reporter, &r->fit, &r->rewards, err) < 0)
         return -1;

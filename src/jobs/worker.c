@@ -163,8 +163,8 @@ static int write_ending(struct worker *w, struct err *err)
     if (w->ending == ENDING_CANCEL)
         return job_end(w->pg, &w->lease, JOB_CANCELLED, NULL, "cancelled", err);
     if (w->ending == ENDING_STOP)
-        return job_release(w->pg, &w->lease, false, w->options->attempts, "the worker was told to stop", err);
-    return job_release(w->pg, &w->lease, true, w->options->attempts, reason, err);
+        return job_release(w->pg, &w->lease, ERR_OK, w->options->attempts, "the worker was told to stop", err);
+    return job_release(w->pg, &w->lease, ERR_LEASE_LOST, w->options->attempts, reason, err);
 }
 
 static void count_ending(const struct worker *w)

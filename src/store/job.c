@@ -279,13 +279,13 @@ int job_end(struct pg *pg, const struct job_lease *lease, enum job_outcome outco
     return result;
 }
 
-int job_release(struct pg *pg, const struct job_lease *lease, bool failure, int most, const char *reason,
+int job_release(struct pg *pg, const struct job_lease *lease, enum err_code failure, int most, const char *reason,
                 struct err *err)
 {
     struct pg_params p = {0};
     param_ids(&p, &lease->job, &lease->token);
     pg_param_cstr(&p, reason);
-    pg_param_bool(&p, failure);
+    pg_param_cstr(&p, failure == ERR_OK ? NULL : err_info(failure)->wire);
     pg_param_int(&p, most);
     return run_leased(pg, QUERY_job_release, &p, NULL, err);
 }
