@@ -8,9 +8,9 @@
  * It refuses: anything but RFC 8259 in UTF-8 (no comments, trailing commas, NaN, byte order mark, bytes after the
  * document), control characters and U+0000 in strings, lone surrogates, duplicate keys, unknown members, nesting deeper
  * than the limit, numbers that do not fit (1e400 never does), an element that comes twice in a list of distinct ones,
- * free-form values with more than JSON_RAW_MEMBERS members open at once. (A shape that is `open` takes members that it does not know, for documents of other people's formats.)
- * Errors carry ERR_INVALID_JSON, ERR_UNKNOWN_MEMBER, ERR_MISSING_MEMBER, ERR_INVALID_VALUE or
- * ERR_NO_MEMORY, an RFC 6901 pointer, and the byte offset in the message.
+ * free-form values with more than JSON_RAW_MEMBERS members open at once. (A shape that is `open` takes members that it
+ * does not know, for documents of other people's formats.) Errors carry ERR_INVALID_JSON, ERR_UNKNOWN_MEMBER,
+ * ERR_MISSING_MEMBER, ERR_INVALID_VALUE or ERR_NO_MEMORY, an RFC 6901 pointer, and the byte offset in the message.
  *
  * A shape is declared once:
  *

@@ -1,8 +1,8 @@
 /* json_distinct: whether the elements of a list that was read all differ. Private to base/json: others include
  * base/json.h and give a list the flag JSON_DISTINCT.
  *
- * Elements are the same when they are written the same (json_write), so the spelling does not count: neither escapes nor
- * the case of a UUID. It sorts, so that no choice of elements makes it slow. Thread rule: as the arena. */
+ * Elements are the same when they are written the same (json_write), so the spelling does not count: neither escapes
+ * nor the case of a UUID. It sorts, so that no choice of elements makes it slow. Thread rule: as the arena. */
 #ifndef EGALIGN_BASE_JSON_DISTINCT_H
 #define EGALIGN_BASE_JSON_DISTINCT_H
 

@@ -14,7 +14,8 @@ static const struct json_field fields[] = {
                                 .about = "The fit whose groups are asked; the published one when absent. The judge is "
                                          "fitted on the annotators that it held out."),
     [EVALUATE_PROMPTS] = JSON_FIELD(LIST, struct evaluate_options, prompts, "prompts",
-                                    .flags = JSON_DISTINCT, .least = 1, .most = PROMPTS_MOST, .item = &complete_prompt_item,
+                                    .flags = JSON_DISTINCT, .least = 1, .most = PROMPTS_MOST,
+                                    .item = &complete_prompt_item,
                                     .item_size = sizeof(struct complete_prompt),
                                     .about = "What both policies answer; items of the project when absent.",
                                     .example = "[\"Why is the sky blue?\"]"),

@@ -27,8 +27,8 @@ int machine_may_load(const char *folder, struct err *err);
  * says so. ERR_NO_MEMORY, before anything is loaded, when they must be loaded and may not. */
 int machine_load_model(struct language_model *l, const char *folder, struct err *err);
 
-/* Whether the machine has room to sample from `model` as `how` says, for prompts of at most `longest` tokens, beside the
- * weights: ERR_NO_MEMORY. To be asked before sampling. */
+/* Whether the machine has room to sample from `model` as `how` says, for prompts of at most `longest` tokens, beside
+ * the weights: ERR_NO_MEMORY. To be asked before sampling. */
 int machine_samples(const struct lm_model *model, const struct generate_options *how, int longest, struct err *err);
 
 #endif

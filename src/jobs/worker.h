@@ -7,8 +7,8 @@
  * goes back to the queue with the reason, until it has failed too often.
  *
  * Every worker also does what nobody in particular is there for: it frees jobs whose worker fell silent, runs the
- * scheduler (fit_schedule), which lets only one in at a time, and removes the files of deleted policies and of jobs that
- * ended long ago.
+ * scheduler (fit_schedule), which lets only one in at a time, and removes the files of deleted policies and of jobs
+ * that ended long ago.
  *
  * A lost database is waited for with backoff; a child goes on computing meanwhile, and its lease decides whether what
  * it finds still counts. SIGTERM or SIGINT: the child is stopped, its job is given back without counting as a failure,

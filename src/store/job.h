@@ -102,8 +102,8 @@ int job_hold(struct pg *pg, const struct job_lease *lease, struct err *err);
 int job_end(struct pg *pg, const struct job_lease *lease, enum job_outcome outcome, const struct err *why,
             const char *reason, struct err *err);
 
-/* Gives the job back to the queue with a reason. A `failure` (ERR_OK: it is none) counts, and the `most`-th ends the job as
- * failed, with that code. A job whose end was asked for is cancelled instead. ERR_LEASE_LOST. */
+/* Gives the job back to the queue with a reason. A `failure` (ERR_OK: it is none) counts, and the `most`-th ends the
+ * job as failed, with that code. A job whose end was asked for is cancelled instead. ERR_LEASE_LOST. */
 int job_release(struct pg *pg, const struct job_lease *lease, enum err_code failure, int most, const char *reason,
                 struct err *err);
 

@@ -2,6 +2,7 @@
 here; where a policy must be ready, the test writes what its job would have written."""
 import json
 import os
+import pathlib
 import uuid
 
 import psycopg2
@@ -137,6 +138,78 @@ def test_folders_that_are_refused(shared, project, models, tmp_path):
                           str(models / f"{project}-file"): "folder"}.items():
         reply = shared.post(POLICIES, {"name": "x", "folder": folder}, project=project)
         assert words in problem(reply, 422, "invalid_value", "/folder")["detail"], folder
+
+
+def leads_out(models, folder, outside):
+    (folder / "a" / "b").mkdir(parents=True)
+    os.symlink("/etc/hostname", folder / "a" / "b" / "model.safetensors")
+
+
+def leads_out_by_folders(models, folder, outside):
+    """A link to an allowed folder, in which a link leads on to one that is not."""
+    aside = models / f"{folder.name}-aside"
+    aside.mkdir()
+    os.symlink(outside, aside / "on")
+    (folder / "a").mkdir()
+    os.symlink(aside, folder / "a" / "aside")
+
+
+def leads_into_the_services_own(models, folder, outside):
+    made = models / "jobs" / folder.name
+    made.mkdir(parents=True)
+    (made / "x").write_text("x")
+    (folder / "a").mkdir()
+    os.symlink(made / "x", folder / "a" / "x")
+
+
+def goes_round(models, folder, outside):
+    (folder / "a" / "b").mkdir(parents=True)
+    os.symlink(folder / "a", folder / "a" / "b" / "up")
+
+
+def goes_round_by_itself(models, folder, outside):
+    os.symlink("loop", folder / "loop")
+
+
+def is_deep(models, folder, outside):
+    (folder / "/".join("123456789")).mkdir(parents=True)
+
+
+def branches(models, folder, outside):
+    """Eight folders, of which each has six links to the next: no circle, and 6^7 ways through."""
+    stages = [models / f"{folder.name}-{n}" for n in range(7)]
+    for n, stage in enumerate(stages):
+        stage.mkdir()
+        if n:
+            for k in range(6):
+                os.symlink(stage, stages[n - 1] / str(k))
+    os.symlink(stages[0], folder / "first")
+
+
+def has_a_pipe(models, folder, outside):
+    (folder / "a").mkdir()
+    os.mkfifo(folder / "a" / "model.safetensors")
+
+
+@pytest.mark.parametrize("tree, words", [
+    (leads_out, "leads out"), (leads_out_by_folders, "leads out"), (leads_into_the_services_own, "leads out"),
+    (goes_round, "leads to a folder that it lies in"), (goes_round_by_itself, "leads nowhere"),
+    (is_deep, "nested deeper"), (branches, "more files"), (has_a_pipe, "neither a file nor a folder"),
+], ids=lambda value: getattr(value, "__name__", ""))
+def test_hostile_trees_are_refused(shared, project, models, tmp_path, tree, words):
+    folder = pathlib.Path(checkpoint(models, f"{project}-tree"))
+    tree(models, folder, checkpoint(tmp_path, "outside"))
+    reply = shared.post(POLICIES, {"name": "x", "folder": str(folder)}, project=project)
+    assert words in problem(reply, 422, "invalid_value", "/folder")["detail"]
+
+
+def test_folders_in_folders_are_no_offence(shared, project, models):
+    folder, aside = (pathlib.Path(checkpoint(models, f"{project}-{name}")) for name in ("nested", "aside"))
+    (folder / "/".join("12345678")).mkdir(parents=True)
+    os.symlink(aside, folder / "1" / "aside")
+    os.symlink(aside, folder / "again")
+    reply = shared.post(POLICIES, {"name": "x", "folder": str(folder)}, project=project)
+    assert reply.status_code == 202, reply.text
 
 
 def test_links_within_the_roots_are_followed(start_daemon, cluster, migrated_template, tmp_path):
