@@ -4,6 +4,7 @@ import subprocess
 import psycopg2
 import pytest
 
+import sse
 from service import Service, problem
 from test_contract import COMPARISONS, FITS, JOBS, PROJECT
 from tokens import token_of
@@ -48,6 +49,21 @@ def win_rates_change(service, etag):
 
     service.daemon.wait(is_new, "new win rates")
     return found[0]
+
+
+def test_what_happened_is_told_in_order(fitted):
+    url = fitted.url + PROJECT.format(project="demo") + "/events?after=0"
+    found = sse.events(url, fitted.token, until=lambda found: any(
+        kind == "job" and data["fit"] == fitted.first and data["state"] == "done" for kind, _, data in found))
+    states = [data["state"] for kind, _, data in found if kind == "job" and data["fit"] == fitted.first]
+    assert states == ["queued", "running", "done"]
+    told, = [data for kind, _, data in found if kind == "fit"]
+    shown = fitted.get(FITS + "/{fit}", project="demo", fit=fitted.first).json()
+    assert (told["fit"], told["k"], told["verdict"]) == (shown["id"], shown["k"], shown["verdict"])
+    groups = [data for kind, _, data in found if kind == "group"]
+    assert [{name: g[name] for name in ("before", "after", "share")} | {"kind": g["change"]} for g in groups] == [
+        {name: e[name] for name in ("before", "after", "share", "kind")} for e in shown["lineage_events"]]
+    assert {g["fit"] for g in groups} <= {fitted.first}
 
 
 def test_groups_are_shown_and_named(fitted):

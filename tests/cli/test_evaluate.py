@@ -9,6 +9,7 @@ import uuid
 
 import pytest
 
+import sse
 from test_policy_jobs import Place
 
 PROJECT = "/v1/projects/p"
@@ -141,6 +142,14 @@ def test_the_groups_judge_by_those_who_were_held_out(place, judged):
     assert abs(standing["least"] - many["win_rate"]["rate"]) < 1e-12
     mean = sum(g["weight"] * g["win_rate"]["rate"] for g in (few, many)) / (few["weight"] + many["weight"])
     assert abs(standing["mean"] - mean) < 1e-9
+
+
+def test_the_project_tells_that_it_was_published(place, judged):
+    url = f"{place.daemon.url}{PROJECT}/events?after=0"
+    token = place.session.headers["Authorization"].split()[1]
+    found = sse.events(url, token, until=lambda found: any(kind == "evaluation" for kind, _, _ in found))
+    told = found[-1][2]
+    assert told["evaluation"] == judged["id"] and told["job"] == judged["job"] and told["fit"] == place.fit
 
 
 def test_divergence_from_the_parent(judged):

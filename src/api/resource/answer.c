@@ -77,3 +77,14 @@ int answer_page(struct request *r, struct buf *body, struct err *err)
     reply_json(&r->reply, 200, body);
     return 0;
 }
+
+int answer_stream(struct request *r, enum follow_what what, const struct uuid *job, struct job_cursor after,
+                  struct err *err)
+{
+    bool events = what != FOLLOW_LOG;
+    r->reply.status = 200;
+    r->reply.content_type = events ? "text/event-stream" : "application/x-ndjson";
+    if (events)
+        reply_field(&r->reply, "X-Accel-Buffering", "no"); /* a proxy in between would hold events back */
+    return follow_open(r->api->followers, r->connection, what, &r->project, job, after, &r->reply.stream, err);
+}

@@ -3,7 +3,6 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "api/follow.h"
 #include "api/resource/resource.h"
 #include "formats/complete_options.h"
 #include "formats/evaluate_options.h"
@@ -150,10 +149,7 @@ int on_job_log(struct request *r, struct err *err)
     if (!follow)
         return answer_page(r, &body, err);
     buf_free(&body);
-    r->reply.status = 200;
-    r->reply.content_type = "application/x-ndjson";
-    return follow_open(r->api->followers, r->connection, FOLLOW_LOG, &r->project, &job,
-                       (struct job_cursor){.line = after}, &r->reply.stream, err);
+    return answer_stream(r, FOLLOW_LOG, &job, (struct job_cursor){.line = after}, err);
 }
 
 /* ---- as it goes ---- */
@@ -231,9 +227,5 @@ int on_job_events(struct request *r, struct err *err)
         reply_empty(&r->reply, 204);
         return 0;
     }
-    r->reply.status = 200;
-    r->reply.content_type = "text/event-stream";
-    reply_field(&r->reply, "X-Accel-Buffering", "no"); /* a proxy in between would hold events back */
-    return follow_open(r->api->followers, r->connection, FOLLOW_EVENTS, &r->project, &job, cursor, &r->reply.stream,
-                       err);
+    return answer_stream(r, FOLLOW_EVENTS, &job, cursor, err);
 }

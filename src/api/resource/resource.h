@@ -7,6 +7,7 @@
 #ifndef EGALIGN_API_RESOURCE_H
 #define EGALIGN_API_RESOURCE_H
 
+#include "api/follow.h"
 #include "api/request.h"
 #include "base/json.h"
 
@@ -85,6 +86,9 @@ int on_job_metrics(struct request *r, struct err *err);
 int on_job_samples(struct request *r, struct err *err);
 int on_job_events(struct request *r, struct err *err);
 
+/* What happens in a project, as server-sent events that do not end. */
+int on_events_get(struct request *r, struct err *err);
+
 /* Policies: register one (by name of its folder), list, get one, delete it, have responses sampled from it. */
 int on_policies_post(struct request *r, struct err *err);
 int on_policies_get(struct request *r, struct err *err);
@@ -114,6 +118,10 @@ int on_page(struct request *r, struct err *err);
 /* Answers 200 with a page of a list, which `body` holds ({items, next_cursor}); adds Link rel=next when there is more.
  * Takes the bytes over. */
 int answer_page(struct request *r, struct buf *body, struct err *err);
+
+/* Answers 200 with a stream that goes on behind `after`: see follow.h. `job`: NULL when the stream is of none. */
+int answer_stream(struct request *r, enum follow_what what, const struct uuid *job, struct job_cursor after,
+                  struct err *err);
 
 /* Answers `status` with the document in `body`, or fails with err when `result` is negative. Takes the bytes over. */
 int answer_json(struct request *r, int result, int status, struct buf *body);
