@@ -124,6 +124,36 @@ void json_put_raw(struct buf *out, struct str json)
     buf_add(out, json.ptr, json.len);
 }
 
+void json_member_str(struct buf *out, const char *name, struct str text)
+{
+    json_key(out, name);
+    json_put_str(out, text);
+}
+
+void json_member_text(struct buf *out, const char *name, const char *text)
+{
+    json_key(out, name);
+    json_put_text(out, text);
+}
+
+void json_member_int(struct buf *out, const char *name, int64_t value)
+{
+    json_key(out, name);
+    json_put_int(out, value);
+}
+
+void json_member_real(struct buf *out, const char *name, double value)
+{
+    json_key(out, name);
+    json_put_real(out, value);
+}
+
+void json_member_bool(struct buf *out, const char *name, bool value)
+{
+    json_key(out, name);
+    json_put_bool(out, value);
+}
+
 void json_put_line_error(struct buf *out, const struct err *err)
 {
     json_open(out, '{');

@@ -22,6 +22,11 @@ static void put_text(struct buf *out, const char *name, const char *value)
     json_put_text(out, value);
 }
 
+const char *fit_document_verdict(const struct fit *f)
+{
+    return f->k > 1 ? "groups_found" : "one_group_suffices";
+}
+
 void fit_document_evidence(struct buf *out, const struct fit *f)
 {
     json_open(out, '{');
@@ -69,7 +74,7 @@ static void put_one_calibration(struct buf *out, const char *name, const struct 
     json_close(out, '}');
 }
 
-void fit_document_calibration(struct buf *out, const struct fit_group *g)
+static void put_group_calibration(struct buf *out, const struct fit_group *g)
 {
     json_key(out, "calibration");
     json_open(out, '{');
@@ -137,7 +142,7 @@ void fit_document_group(struct buf *out, const struct fit *f, int group)
     const struct fit_group *g = &f->group[group];
     json_open(out, '{');
     win_rates_accuracy(out, &g->accuracy);
-    fit_document_calibration(out, g);
+    put_group_calibration(out, g);
     put_real(out, "expected_size", g->expected_size);
     put_real(out, "tv_mixture", g->tv_mixture);
     json_key(out, "tv");

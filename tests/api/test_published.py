@@ -1,4 +1,5 @@
 """From comparisons to groups: a real worker, and everything that a published fit shows."""
+import json
 import subprocess
 
 import psycopg2
@@ -49,6 +50,33 @@ def win_rates_change(service, etag):
 
     service.daemon.wait(is_new, "new win rates")
     return found[0]
+
+
+def members(value, at=""):
+    """Paths of all members, elements of lists as one, with the JSON types of their values."""
+    if isinstance(value, dict):
+        return {(at, "object")}.union(*(members(v, f"{at}/{k}") for k, v in value.items()))
+    if isinstance(value, list):
+        return {(at, "list")}.union(*(members(v, at + "[]") for v in value))
+    return {(at, "number" if isinstance(value, (int, float)) and not isinstance(value, bool) else type(value).__name__)}
+
+
+def test_the_command_line_tells_of_a_fit_by_the_same_names(fitted, program, tmp_path):
+    population = subprocess.run([program, "demo"], check=True, capture_output=True, timeout=120).stdout
+    done = subprocess.run([program, "fit", "--json", "--k-max", "3", "--permutations", "0", "--restarts", "2", "-"],
+                          input=population, check=True, capture_output=True, timeout=PATIENCE)
+    printed = json.loads(done.stdout)
+    only_there = {name: printed.pop(name) for name in ("memberships", "tied", "trace")}
+    shown = fitted.get(FITS + "/{fit}", project="demo", fit=fitted.first).json()
+    assert members(printed) <= members(shown)
+    of_the_service = {"id", "job", "state", "created_at", "published_at", "is_published", "options", "watermark",
+                      "data_digest", "lineage_events", "groups"}
+    assert shown.keys() - printed.keys() == of_the_service - {"groups"}
+    assert shown["groups"][0].keys() - printed["groups"][0].keys() == {"id", "name", "colour", "fit", "stability",
+                                                                        "first_seen_at"}
+    assert (printed["k"], printed["verdict"]) == (shown["k"], shown["verdict"])
+    membership = fitted.get(PROJECT + "/memberships", project="demo").json()["items"][0]
+    assert only_there["memberships"][0].keys() - membership.keys() == {"ordinal"}
 
 
 def test_what_happened_is_told_in_order(fitted):
