@@ -173,7 +173,8 @@ function policySection(doc) {
   return node("section", { class: "section" },
     node("h2", {}, "Trained policies, by group"),
     node("p", { class: "soft" }, "How often each group prefers a policy's answers to the other policy's, " +
-      "on the same prompts. The band is the 95 % interval, n the pairs of answers."),
+      "on the same prompts. The band is the 95 % interval, which allows for answers to one prompt being alike; " +
+      "n the pairs of answers."),
     node("div", { class: "pairs" }, ...doc.evaluations.map((evaluation) => policyCard(doc, evaluation))));
 }
 

@@ -32,6 +32,7 @@ static void put_rate(struct buf *out, const char *name, const struct win_rate *r
     }
     json_open(out, '{');
     put_int(out, "n", r->n);
+    put_real(out, "effective_n", r->rate.n);
     put_int(out, "wins", r->wins);
     put_int(out, "ties", r->ties);
     json_key(out, "rate");
@@ -57,7 +58,8 @@ static void put_judge(struct buf *out, const struct judging *j)
     put_int(out, "comparisons", j->loaded.comparisons);
     put_int(out, "groups", j->fit ? j->fit->k : 0);
     put_int(out, "replicates", j->fit ? j->replicates : 0);
-    put_text(out, "interval", "wilson 95 % over pairs; bootstrap 95 % over annotators and prompts");
+    put_text(out, "interval",
+             "wilson 95 % over the effective number of pairs; bootstrap 95 % over annotators and prompts");
     json_close(out, '}');
 }
 

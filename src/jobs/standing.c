@@ -13,12 +13,13 @@
 struct rate {
     struct json_seen seen;
     int64_t n;
-    double rate, low, high, bootstrap_low, bootstrap_high;
+    double effective, rate, low, high, bootstrap_low, bootstrap_high;
 };
-enum { RATE_N, RATE_RATE, RATE_LOW, RATE_HIGH, RATE_BOOTSTRAP_LOW, RATE_BOOTSTRAP_HIGH };
+enum { RATE_N, RATE_EFFECTIVE, RATE_RATE, RATE_LOW, RATE_HIGH, RATE_BOOTSTRAP_LOW, RATE_BOOTSTRAP_HIGH };
 
 static const struct json_field rate_fields[] = {
     [RATE_N] = JSON_FIELD(INT, struct rate, n, "n"),
+    [RATE_EFFECTIVE] = JSON_FIELD(REAL, struct rate, effective, "effective_n"), /* not in the oldest documents */
     [RATE_RATE] = JSON_FIELD(REAL, struct rate, rate, "rate", .flags = JSON_NULLABLE),
     [RATE_LOW] = JSON_FIELD(REAL, struct rate, low, "low"),
     [RATE_HIGH] = JSON_FIELD(REAL, struct rate, high, "high"),
@@ -216,6 +217,7 @@ static int put_group(struct buf *out, const struct entry *e, int u, int n, const
     json_put_uuid(out, &e->group[u].id);
     json_key(out, "n");
     json_put_int(out, r->n);
+    put_given(out, "effective_n", r, RATE_EFFECTIVE, r->effective);
     put_given(out, "rate", r, RATE_RATE, r->rate);
     put_real(out, "low", r->low);
     put_real(out, "high", r->high);

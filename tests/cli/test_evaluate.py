@@ -133,7 +133,7 @@ def test_the_groups_judge_by_those_who_were_held_out(place, judged):
     for group in (few, many):
         assert group["judge"]["matched"] and group["judge"]["agreement"] > 0.5 > group["judge"]["runner_up"]
         rate = group["win_rate"]
-        assert rate["n"] == 32 and rate["low"] <= rate["rate"] <= rate["high"]
+        assert 16 <= rate["effective_n"] <= rate["n"] == 32 and rate["low"] <= rate["rate"] <= rate["high"]
         assert rate["bootstrap_low"] <= rate["rate"] <= rate["bootstrap_high"]
         assert group["training"]["n"] == 32 and group["training"]["bootstrap_low"] is None and group["human"]["n"] == 0
     assert few["win_rate"]["rate"] > 0.6 and many["win_rate"]["rate"] < 0.4
@@ -191,6 +191,8 @@ def test_win_rates_carry_it_over_refits(place, judged):
     assert (entry["policy"], entry["against"], entry["objective"], entry["by"]) == ("short", "base", "single", "judge")
     rate = {g["id"]: g["win_rate"]["rate"] for g in judged["result"]["groups"]}
     assert {g["group"]: g["rate"] for g in entry["groups"]} == rate
+    assert {g["group"]: g["effective_n"] for g in entry["groups"]} == {
+        g["id"]: g["win_rate"]["effective_n"] for g in judged["result"]["groups"]}
     assert {g["group"]: g["single_at_equal_kl"] for g in entry["groups"]} == rate  # it is the single-reward policy
     assert entry["price_of_fairness"] == 0 and entry["compared_with"] == "short"
     assert entry["kl"] == judged["result"]["kl"]["policy"]["mean"]
