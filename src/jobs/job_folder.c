@@ -29,19 +29,13 @@ int job_folder_make(const struct job_context *job, char ret[PLACE_PATH], struct 
 
 struct ids {
     struct uuid *id;
-    size_t count, room;
+    int count, room;
 };
 
 static int keep(struct ids *list, const struct uuid *id, struct err *err)
 {
-    if (list->count == list->room) {
-        size_t room = list->room ? 2 * list->room : 16;
-        struct uuid *more = mem_resize(list->id, room, sizeof *more);
-        if (!more)
-            return err_memory(err);
-        list->id = more;
-        list->room = room;
-    }
+    if (mem_grow(&list->id, list->count, &list->room, sizeof *list->id, err) < 0)
+        return -1;
     list->id[list->count++] = *id;
     return 0;
 }
@@ -77,7 +71,7 @@ static int take_away(struct pg *pg, void *context, struct err *err)
 {
     struct discarding *d = context;
     char own[PLACE_PATH], removed[PLACE_PATH];
-    int due = job_folder_due(pg, d->there->id, d->there->count, d->hours, &d->job, err);
+    int due = job_folder_due(pg, d->there->id, (size_t)d->there->count, d->hours, &d->job, err);
     d->found = due > 0;
     if (due <= 0)
         return due;
@@ -89,8 +83,8 @@ static int take_away(struct pg *pg, void *context, struct err *err)
 /* A folder that cannot be renamed now must not keep the others. */
 static void forget(struct ids *list, const struct uuid *id)
 {
-    size_t kept = 0;
-    for (size_t i = 0; i < list->count; i++)
+    int kept = 0;
+    for (int i = 0; i < list->count; i++)
         if (memcmp(&list->id[i], id, sizeof *id) != 0)
             list->id[kept++] = list->id[i];
     list->count = kept;
@@ -112,7 +106,7 @@ int job_folder_discard(struct pg *pg, const char *model_folder, int hours, struc
         }
         forget(&there, &d.job);
     }
-    for (size_t i = 0; i < leaving.count; i++) {
+    for (int i = 0; i < leaving.count; i++) {
         char path[PLACE_PATH];
         if (find(model_folder, &leaving.id[i], true, path, NULL) == 0)
             folder_remove(path, NULL);
