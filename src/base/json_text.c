@@ -157,13 +157,9 @@ void json_member_bool(struct buf *out, const char *name, bool value)
 void json_put_line_error(struct buf *out, const struct err *err)
 {
     json_open(out, '{');
-    json_key(out, "line");
-    json_put_int(out, err->line);
-    json_key(out, "pointer");
-    json_put_text(out, err->pointer);
-    json_key(out, "code");
-    json_put_text(out, err_info(err->code)->wire);
-    json_key(out, "detail");
-    json_put_text(out, err->message);
+    json_member_int(out, "line", err->line);
+    json_member_text(out, "pointer", err->pointer);
+    json_member_text(out, "code", err_info(err->code)->wire);
+    json_member_text(out, "detail", err->message);
     json_close(out, '}');
 }

@@ -242,29 +242,23 @@ static void print_table(const struct reward *r, const struct reward_course *c, c
     printf("\n%s holds the encoder\n", r->out);
 }
 
-static void put_real(struct buf *out, const char *name, double value)
-{
-    json_key(out, name);
-    json_put_real(out, value);
-}
-
 static void print_json(const struct reward *r, const struct reward_course *c, const struct reward_accuracy *a)
 {
     struct buf out = {0};
     json_open(&out, '{');
-    put_real(&out, "steps", (double)c->last.step);
-    put_real(&out, "loss", c->loss);
-    put_real(&out, "tokens_per_second", pace_speed(&c->pace));
+    json_member_real(&out, "steps", (double)c->last.step);
+    json_member_real(&out, "loss", c->loss);
+    json_member_real(&out, "tokens_per_second", pace_speed(&c->pace));
     json_key(&out, "groups");
     json_open(&out, '[');
     for (int u = 0; u < r->data.heads; u++) {
         json_open(&out, '{');
-        put_real(&out, "size", r->fit->group[u].size);
-        put_real(&out, "accuracy", a[u].right.value);
-        put_real(&out, "low", a[u].right.low);
-        put_real(&out, "high", a[u].right.high);
-        put_real(&out, "n", a[u].right.n);
-        put_real(&out, "log_loss", a[u].loss);
+        json_member_real(&out, "size", r->fit->group[u].size);
+        json_member_real(&out, "accuracy", a[u].right.value);
+        json_member_real(&out, "low", a[u].right.low);
+        json_member_real(&out, "high", a[u].right.high);
+        json_member_real(&out, "n", a[u].right.n);
+        json_member_real(&out, "log_loss", a[u].loss);
         json_close(&out, '}');
     }
     json_close(&out, ']');

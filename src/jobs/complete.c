@@ -171,12 +171,9 @@ static void tell(struct complete *c, long turn, long tokens, bool important)
     double all = (double)c->count * (double)c->options.samples;
     double part = (double)tokens / ((double)c->options.max_tokens * (double)(turn ? turn : 1)) * (double)turn;
     json_open(&out, '{');
-    json_key(&out, "completions");
-    json_put_int(&out, c->completions);
-    json_key(&out, "tokens");
-    json_put_int(&out, c->tokens + tokens);
-    json_key(&out, "tokens_per_second");
-    json_put_real(&out, seconds > 0 ? (double)(c->tokens + tokens) / seconds : 0);
+    json_member_int(&out, "completions", c->completions);
+    json_member_int(&out, "tokens", c->tokens + tokens);
+    json_member_real(&out, "tokens_per_second", seconds > 0 ? (double)(c->tokens + tokens) / seconds : 0);
     json_close(&out, '}');
     reporter_tell(&c->reporter, "sampling", ((double)c->completions + part) / all, out.failed ? "{}" : out.data,
                   important);
@@ -235,16 +232,11 @@ static void put_figures(const struct complete *c, const struct question *q, int 
     json_put_uuid(out, &q->item);
     json_key(out, "response");
     json_put_uuid(out, &response);
-    json_key(out, "seed");
-    json_put_int(out, c->options.seed);
-    json_key(out, "sample");
-    json_put_int(out, c->prompts[n].sample);
-    json_key(out, "tokens");
-    json_put_int(out, c->out.count[n]);
-    json_key(out, "logp");
-    json_put_real(out, logp);
-    json_key(out, "ended");
-    json_put_bool(out, c->out.ended[n]);
+    json_member_int(out, "seed", c->options.seed);
+    json_member_int(out, "sample", c->prompts[n].sample);
+    json_member_int(out, "tokens", c->out.count[n]);
+    json_member_real(out, "logp", logp);
+    json_member_bool(out, "ended", c->out.ended[n]);
     json_close(out, '}');
 }
 

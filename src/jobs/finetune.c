@@ -194,25 +194,19 @@ static int prepare(struct finetune *f, struct err *err)
 
 /* ---- training ---- */
 
-static void put_real(struct buf *out, const char *name, double value)
-{
-    json_key(out, name);
-    json_put_real(out, value);
-}
-
 static int tell(const struct sft_course *c, bool evaluated, struct err *err)
 {
     struct finetune *f = c->context;
     struct buf out = {0};
     json_open(&out, '{');
-    put_real(&out, "loss", c->last.loss);
-    put_real(&out, "learning_rate", c->last.rate);
-    put_real(&out, "grad_norm", c->last.norm);
-    put_real(&out, "epoch", c->last.epoch);
-    put_real(&out, "tokens_per_second", pace_speed(&c->pace));
+    json_member_real(&out, "loss", c->last.loss);
+    json_member_real(&out, "learning_rate", c->last.rate);
+    json_member_real(&out, "grad_norm", c->last.norm);
+    json_member_real(&out, "epoch", c->last.epoch);
+    json_member_real(&out, "tokens_per_second", pace_speed(&c->pace));
     if (evaluated && c->predictions) {
-        put_real(&out, "held_out_loss", c->held_out);
-        put_real(&out, "held_out_perplexity", exp(c->held_out));
+        json_member_real(&out, "held_out_loss", c->held_out);
+        json_member_real(&out, "held_out_perplexity", exp(c->held_out));
     }
     json_close(&out, '}');
     double share = SHARE_READ + SHARE_TRAIN * (double)c->last.step / (double)c->pace.steps;
@@ -290,7 +284,7 @@ static int complete_recipe(struct finetune *f, struct err *err)
     json_put_text(&out, sha256_hex(digest, hex));
     json_key(&out, "seed");
     json_put_int(&out, (int64_t)f->options.seed);
-    put_real(&out, "held_out_perplexity", exp(f->course.held_out));
+    json_member_real(&out, "held_out_perplexity", exp(f->course.held_out));
     json_key(&out, "backend");
     json_put_text(&out, f->lm.gemm.backend->name);
     json_key(&out, "program");

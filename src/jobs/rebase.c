@@ -135,22 +135,16 @@ static int prepare(struct rebase *r, struct err *err)
 
 /* ---- training ---- */
 
-static void put_real(struct buf *out, const char *name, double value)
-{
-    json_key(out, name);
-    json_put_real(out, value);
-}
-
 static int stepped(const struct reward_course *c, struct err *err)
 {
     struct rebase *r = c->context;
     struct buf out = {0};
     json_open(&out, '{');
-    put_real(&out, "loss", c->last.loss);
-    put_real(&out, "accuracy", c->last.accuracy);
-    put_real(&out, "learning_rate", c->last.rate);
-    put_real(&out, "grad_norm", c->last.norm);
-    put_real(&out, "tokens_per_second", pace_speed(&c->pace));
+    json_member_real(&out, "loss", c->last.loss);
+    json_member_real(&out, "accuracy", c->last.accuracy);
+    json_member_real(&out, "learning_rate", c->last.rate);
+    json_member_real(&out, "grad_norm", c->last.norm);
+    json_member_real(&out, "tokens_per_second", pace_speed(&c->pace));
     json_close(&out, '}');
     double share = SHARE_READ + SHARE_TRAIN * (double)c->last.step / (double)c->pace.steps;
     if (!out.failed) {
@@ -199,11 +193,11 @@ static void put_accuracies(const struct rebase *r, struct buf *out)
     for (int u = 0; u < r->data.heads; u++) {
         const struct reward_accuracy *a = &r->accuracy[u];
         json_open(out, '{');
-        put_real(out, "n", a->right.n);
-        put_real(out, "rate", a->right.value);
-        put_real(out, "low", a->right.low);
-        put_real(out, "high", a->right.high);
-        put_real(out, "log_loss", a->loss);
+        json_member_real(out, "n", a->right.n);
+        json_member_real(out, "rate", a->right.value);
+        json_member_real(out, "low", a->right.low);
+        json_member_real(out, "high", a->right.high);
+        json_member_real(out, "log_loss", a->loss);
         json_close(out, '}');
     }
     json_close(out, ']');

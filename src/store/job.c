@@ -259,10 +259,8 @@ int job_end(struct pg *pg, const struct job_lease *lease, enum job_outcome outco
     int result = -1;
     if (why) {
         json_open(&error, '{');
-        json_key(&error, "code");
-        json_put_text(&error, err_info(why->code)->wire);
-        json_key(&error, "message");
-        json_put_text(&error, why->message);
+        json_member_text(&error, "code", err_info(why->code)->wire);
+        json_member_text(&error, "message", why->message);
         json_close(&error, '}');
     }
     param_ids(&p, &lease->job, &lease->token);
