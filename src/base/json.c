@@ -351,6 +351,20 @@ static int read_value(struct json_scan *r, const struct json_field *f, void *bas
     return kinds[f->kind].read(r, f, (char *)base + f->offset);
 }
 
+void json_take_reals(const struct json_seen *seen, const struct json_real *reals, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        if (json_given(seen, reals[i].field))
+            *reals[i].to = reals[i].value;
+}
+
+void json_take_integers(const struct json_seen *seen, const struct json_integer *integers, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        if (json_given(seen, integers[i].field))
+            *integers[i].to = (int)integers[i].value;
+}
+
 static struct json_scan scan_of(char *text, size_t length, const struct json_limits *limits, struct arena *arena,
                                 struct err *err)
 {

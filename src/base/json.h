@@ -172,6 +172,19 @@ static inline bool json_has(const struct json_seen *seen, int field)
     return (seen->given & ~seen->null) >> field & 1;
 }
 
+/* Options that replace a default where they were given: the field of the shape, what was read, and where it goes. */
+struct json_real {
+    int field;
+    double value, *to;
+};
+struct json_integer {
+    int field;
+    int64_t value; /* within the range of its field, which is within int */
+    int *to;
+};
+void json_take_reals(const struct json_seen *seen, const struct json_real *reals, size_t count);
+void json_take_integers(const struct json_seen *seen, const struct json_integer *integers, size_t count);
+
 /* Reads one document of `shape` into *ret (shape->size bytes, zeroed first). text[length] must be '\0' (struct buf and
  * the NDJSON splitter see to it); the text is changed. On failure *ret is partly filled and not to be used. */
 int json_read(char *text, size_t length, const struct json_shape *shape, const struct json_limits *limits, void *ret,

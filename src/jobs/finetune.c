@@ -63,19 +63,14 @@ static int read_options(struct finetune *f, struct err *err)
 
 static void apply_reals(const struct sft_settings *s, struct sft_start *start, struct sft_options *o)
 {
-    const struct {
-        int field;
-        double value, *to;
-    } reals[] = {
+    const struct json_real reals[] = {
         {SFT_EPOCHS, s->epochs, &o->epochs},
         {SFT_RATE, s->rate, &o->rate},
         {SFT_WARM_UP, s->warm_up, &o->warm_up},
         {SFT_WEIGHT_DECAY, s->weight_decay, &o->weight_decay},
         {SFT_HELD_OUT, s->held_out, &start->held_out},
     };
-    for (size_t i = 0; i < sizeof reals / sizeof reals[0]; i++)
-        if (json_given(&s->seen, reals[i].field))
-            *reals[i].to = reals[i].value;
+    json_take_reals(&s->seen, reals, sizeof reals / sizeof reals[0]);
 }
 
 static int apply_options(struct finetune *f, struct err *err)

@@ -75,19 +75,14 @@ static void apply_objective(struct reinforce *r)
     struct objective_options *o = &r->objective;
     bool given = json_given(&s->seen, PPO_JOB_OBJECTIVE);
     objective_options_default(given ? (enum objective_mode)s->objective : r->preset->objective, r->fit.groups, o);
-    const struct {
-        int field;
-        double value, *to;
-    } reals[] = {
+    const struct json_real reals[] = {
         {PPO_JOB_ALPHA, s->alpha, &o->alpha},
         {PPO_JOB_STEP, s->step, &o->step},
         {PPO_JOB_EMA, s->ema, &o->ema},
         {PPO_JOB_FLOOR, s->floor, &o->floor},
         {PPO_JOB_DISAGREEMENT, s->disagreement, &o->disagreement},
     };
-    for (size_t i = 0; i < sizeof reals / sizeof reals[0]; i++)
-        if (json_given(&s->seen, reals[i].field))
-            *reals[i].to = reals[i].value;
+    json_take_reals(&s->seen, reals, sizeof reals / sizeof reals[0]);
     o->least_size = json_given(&s->seen, PPO_JOB_MIN_SIZE) ? s->min_group_size : PPO_JOB_MIN_GROUP_SIZE;
     bool any = false;
     for (int u = 0; u < r->fit.groups; u++) {

@@ -59,20 +59,12 @@ int on_items_post(struct request *r, struct err *err)
 
 int on_items_get(struct request *r, struct err *err)
 {
-    struct buf body = {0};
-    struct page page = request_page(r);
-    if (item_list(r->api->pool, &r->project, &page, &body, err) < 0)
-        return answer_json(r, -1, 0, &body);
-    return answer_page(r, &body, err);
+    return answer_list(r, item_list, err);
 }
 
 int on_item_get(struct request *r, struct err *err)
 {
-    struct buf body = {0};
-    struct uuid item;
-    if (request_uuid(r, "item", &item, err) < 0)
-        return -1;
-    return answer_json(r, item_get(r->api->pool, &r->project, &item, &body, err), 200, &body);
+    return answer_one(r, "item", 200, item_get, err);
 }
 
 /* ---- items that others refer to ---- */

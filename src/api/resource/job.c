@@ -106,31 +106,19 @@ int on_jobs_get(struct request *r, struct err *err)
     return answer_page(r, &body, err);
 }
 
-/* Answers `status` with what one of the store's functions says of the job in the path. */
-static int answer_job(struct request *r, int status,
-                      int (*ask)(struct pool *, const struct uuid *, const struct uuid *, struct buf *, struct err *),
-                      struct err *err)
-{
-    struct buf body = {0};
-    struct uuid job;
-    if (request_uuid(r, "job", &job, err) < 0)
-        return -1;
-    return answer_json(r, ask(r->api->pool, &r->project, &job, &body, err), status, &body);
-}
-
 int on_job_get(struct request *r, struct err *err)
 {
-    return answer_job(r, 200, job_get, err);
+    return answer_one(r, "job", 200, job_get, err);
 }
 
 int on_job_cancel(struct request *r, struct err *err)
 {
-    return answer_job(r, 200, job_cancel, err);
+    return answer_one(r, "job", 200, job_cancel, err);
 }
 
 int on_job_retry(struct request *r, struct err *err)
 {
-    return answer_job(r, 202, job_retry, err);
+    return answer_one(r, "job", 202, job_retry, err);
 }
 
 int on_job_log(struct request *r, struct err *err)

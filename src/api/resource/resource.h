@@ -119,6 +119,16 @@ int on_page(struct request *r, struct err *err);
  * Takes the bytes over. */
 int answer_page(struct request *r, struct buf *body, struct err *err);
 
+/* Answers `status` with what a function of the store says of the thing whose id is in the path under `name`. */
+typedef int one_of_project(struct pool *pool, const struct uuid *project, const struct uuid *id, struct buf *out,
+                           struct err *err);
+int answer_one(struct request *r, const char *name, int status, one_of_project *ask, struct err *err);
+
+/* Answers 200 with the page of a list that the query asks for. */
+typedef int list_of_project(struct pool *pool, const struct uuid *project, const struct page *page, struct buf *out,
+                            struct err *err);
+int answer_list(struct request *r, list_of_project *list, struct err *err);
+
 /* Answers 200 with a stream that goes on behind `after`: see follow.h. `job`: NULL when the stream is of none. */
 int answer_stream(struct request *r, enum follow_what what, const struct uuid *job, struct job_cursor after,
                   struct err *err);
