@@ -1,5 +1,5 @@
 #!/bin/sh
-# The language model beside PyTorch: each pair is our program and then the peer, doing the same work one after the other.
+# The language model beside PyTorch: each pair is our program and then the peer, doing the same work one after another.
 # usage: bench/lm_pairs.sh [small|gpt2]...     both without arguments; bf16 too where the CPU has instructions for it
 set -eu
 cd "$(dirname "$0")/.."

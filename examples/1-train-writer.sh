@@ -3,8 +3,9 @@
 #
 #   usage: 1-train-writer.sh FILE
 #
-# FILE holds one {"prompt", "response"} a line, such as `egalign demo reviews` writes. It must be readable for the workers and
-# lie in the service's model_folder or one of its policy_folders. Two layers of width 64 are enough for the grammar.
+# FILE holds one {"prompt", "response"} a line, such as `egalign demo reviews` writes. It must be readable for the
+# workers and lie in the service's model_folder or one of its policy_folders. Two layers of width 64 are enough for the
+# grammar.
 #   EPOCHS  times that each review is seen (3)
 # Where the service is: see service.sh.
 set -euo pipefail

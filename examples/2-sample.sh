@@ -14,7 +14,8 @@ policy=${2:-writer}
 
 # A request takes 256 prompts at most.
 split -l 256 --filter='jq -Rnc "[inputs]"' "$1" | while read -r prompts; do
-    job=$(jq -c --argjson samples "${SAMPLES:-4}" '{prompts: ., samples: $samples, max_tokens: 64, temperature: 1, seed: 1}' \
-        <<<"$prompts" | post "$(in_project "/policies/$policy/completions")" | jq -er .id)
+    job=$(jq -c --argjson samples "${SAMPLES:-4}" \
+        '{prompts: ., samples: $samples, max_tokens: 64, temperature: 1, seed: 1}' <<<"$prompts" |
+        post "$(in_project "/policies/$policy/completions")" | jq -er .id)
     wait_for "$job" "Sampling from $policy"
 done

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Has people compare what a policy wrote. The people are simulated: their command reads items and writes comparisons, one
-# JSON object a line, which are stored as a whole or not at all.
+# Has people compare what a policy wrote. The people are simulated: their command reads items and writes comparisons,
+# one JSON object a line, which are stored as a whole or not at all.
 #
 #   usage: 3-judge.sh COMMAND [ARGUMENT...]      such as: 3-judge.sh egalign demo judge --majority 160 --minority 40
 #

@@ -17,4 +17,5 @@ job=$(jq -n --argjson k "${K:-0}" \
      {restarts: 2, folds: 3, ridge_grid: [1, 3, 10, 30], held_out_annotators: 0.34}' |
     post "$(in_project /fits)" | jq -er .job)
 wait_for "$job" "Finding the groups of taste"
-api GET "$(in_project /groups)" | jq -r '.items[] | "  group \(.ordinal + 1): \(.weight * 100 | round) % of the people"' >&2
+api GET "$(in_project /groups)" |
+    jq -r '.items[] | "  group \(.ordinal + 1): \(.weight * 100 | round) % of the people"' >&2

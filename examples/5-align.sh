@@ -3,9 +3,9 @@
 #
 #   usage: 5-align.sh OBJECTIVE        single (one reward for all), maxmin (the worst-off group), average, nash, ...
 #
-# Makes the policy of the objective's name; with REWARDS, of both names. Scores further out than three s.d. of the writer's
-# own are clipped, for there a learnt reward is not to be trusted; the model is far smaller than those that the preset's
-# learning rate is for.
+# Makes the policy of the objective's name; with REWARDS, of both names. Scores further out than three s.d. of the
+# writer's own are clipped, for there a learnt reward is not to be trusted; the model is far smaller than those that the
+# preset's learning rate is for.
 #   UPDATES  of PPO (40)
 #   REWARDS  reward models of the groups (none: the fit's own heads), and FIT, the fit that they were made of
 # Where the service is: see service.sh.

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Compares a policy with the writer on prompts that no training saw: an evaluate job. The judge is fitted to the people whom
-# the fit held out.
+# Compares a policy with the writer on prompts that no training saw: an evaluate job. The judge is fitted to the people
+# whom the fit held out.
 #
 #   usage: 6-evaluate.sh POLICY FILE
 #

@@ -16,6 +16,7 @@ api GET "$(in_project /win-rates)" | jq -r '
     | (["preferred to the writer by", ($groups[] | (if .name == "" then "Group \(.ordinal + 1)" else .name end) +
         " (\(.weight | percent) %)"), "KL"] | @tsv),
       (.evaluations[]
-       | [.policy, (.groups as $rates | $groups[].id as $id | [$rates[] | select(.group == $id) | rate][0] // "no data"),
+       | [.policy,
+          (.groups as $rates | $groups[].id as $id | [$rates[] | select(.group == $id) | rate][0] // "no data"),
           (if .kl == null then "" else (.kl * 100 | round / 100 | tostring) end)] | @tsv)' |
     awk -F '\t' '{ printf "  %-28s", $1; for (i = 2; i <= NF; i++) printf "  %-20s", $i; print "" }' | sed 's/ *$//'

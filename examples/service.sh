@@ -22,7 +22,8 @@ usage() {
 api() {
     local method=$1 path=$2 answer
     shift 2
-    if answer=$(curl -sS --fail-with-body --max-time 300 -X "$method" -H "@$EGALIGN_HEADER" "$@" "$EGALIGN_URL$path"); then
+    if answer=$(curl -sS --fail-with-body --max-time 300 -X "$method" -H "@$EGALIGN_HEADER" "$@" \
+        "$EGALIGN_URL$path"); then
         printf '%s\n' "$answer"
     else
         printf '%s %s: %s\n' "$method" "$path" "$answer" >&2

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# The whole story: a model learns to write, people of two tastes judge what it writes, EM finds them, PPO trains one policy
-# on a single reward and one for the worst-off group, and both are judged by people who were held out.
+# The whole story: a model learns to write, people of two tastes judge what it writes, EM finds them, PPO trains one
+# policy on a single reward and one for the worst-off group, and both are judged by people who were held out.
 #
 #   usage: story.sh EGALIGN FOLDER
 #
@@ -29,8 +29,8 @@ fi
 "$here/4-fit.sh"
 for objective in single maxmin; do
     "$here/5-align.sh" "$objective"
-    if ! api GET "$(in_project /win-rates)" | jq -e --arg policy "$objective" 'any(.evaluations[]; .policy == $policy)' \
-        >/dev/null; then
+    if ! api GET "$(in_project /win-rates)" |
+        jq -e --arg policy "$objective" 'any(.evaluations[]; .policy == $policy)' >/dev/null; then
         "$here/6-evaluate.sh" "$objective" "$folder/held-out.txt"
     fi
 done

@@ -25,7 +25,9 @@ async function troubleOf(response, project) {
     // The answer was not the service's own; its status has to do.
   }
   const told = words[response.status];
-  const message = told ? told(project) : problem.detail || problem.title || `The service answered with status ${response.status}.`;
+  const message = told
+    ? told(project)
+    : problem.detail || problem.title || `The service answered with status ${response.status}.`;
   const after = Number(response.headers.get("retry-after"));
   const lasting = [400, 401, 403, 404].includes(response.status);
   return new Trouble(problem.code || String(response.status), message, lasting ? null : after || 5);
@@ -40,7 +42,8 @@ export function winRates(project, token) {
       if (etag) headers["if-none-match"] = etag;
       let response;
       try {
-        response = await fetch(`/v1/projects/${encodeURIComponent(project)}/win-rates`, { headers, signal, cache: "no-store" });
+        const path = `/v1/projects/${encodeURIComponent(project)}/win-rates`;
+        response = await fetch(path, { headers, signal, cache: "no-store" });
       } catch (reason) {
         if (signal?.aborted) throw reason;
         throw new Trouble("unreachable", "The service cannot be reached. The page keeps trying.", 5);

@@ -25,7 +25,7 @@ const count = (n, one, many) => `${Math.round(n).toLocaleString("en")} ${Math.ro
 const colour = (group) => `g${group.colour % COLOURS}`;
 const nameOf = (group) => group.name || `Group ${group.ordinal + 1}`;
 
-/** A proportion as a dot on 0 .. 100 %, its interval as a band, one half as a dashed line. The numbers stand beside it. */
+/** A proportion as a dot on 0 .. 100 %, its interval as a band, one half as a dashed line. The numbers are beside. */
 function range(p) {
   const at = (share) => `${(share * 100).toFixed(2)}%`;
   const svg = shape("svg", { class: "range", "aria-hidden": "true", focusable: "false" });
@@ -52,7 +52,8 @@ function rates(caption, rows) {
     node("caption", {}, caption),
     node("thead", {}, node("tr", {},
       node("th", { scope: "col" }, ""),
-      node("th", { scope: "col", class: "soft" }, node("span", { class: "axis" }, node("span", {}, "0"), node("span", {}, "50"), node("span", {}, "100 %"))),
+      node("th", { scope: "col", class: "soft" },
+        node("span", { class: "axis" }, ...["0", "50", "100 %"].map((mark) => node("span", {}, mark)))),
       node("th", { scope: "col", class: "figure" }, "rate"),
       node("th", { scope: "col", class: "figure" }, "95 % interval"),
       node("th", { scope: "col", class: "figure" }, "n"))),
@@ -67,7 +68,8 @@ function card(group) {
     node("header", {},
       node("h3", {}, label(group)),
       group.worst_off ? node("span", { class: "flag" }, "worst off") : null),
-    node("p", { class: "soft" }, `${count(group.size, "person", "people")} · ${percent(group.weight)} of the population`),
+    node("p", { class: "soft" },
+      `${count(group.size, "person", "people")} · ${percent(group.weight)} of the population`),
     rates("Judgements predicted correctly", [
       row("own reward", colour(group), own),
       row("one for all", "pooled", single)]));
@@ -109,23 +111,27 @@ function pairCard(doc, [a, b]) {
 }
 
 function winRateSection(doc, again) {
-  const policies = doc.policies;
+  const { policies, policies_left_out: leftOut } = doc;
   if (policies.length < 2 && doc.evaluations?.length) return null;
   if (policies.length < 2) {
     return node("section", { class: "section" }, node("h2", {}, "Win rates"),
-      node("p", { class: "soft" }, "Responses must name their policy, and two policies must meet, for there to be win rates."));
+      node("p", { class: "soft" },
+        "Responses must name their policy, and two policies must meet, for there to be win rates."));
   }
   if (!policies.includes(chosen)) chosen = policies[0];
   let chooser = null;
   if (policies.length > MANY_POLICIES) {
-    const select = node("select", { id: "policy" }, ...policies.map((p) => node("option", p === chosen ? { selected: "" } : {}, p)));
+    const option = (p) => node("option", p === chosen ? { selected: "" } : {}, p);
+    const select = node("select", { id: "policy" }, ...policies.map(option));
     select.addEventListener("change", () => ((chosen = select.value), again()));
     chooser = node("p", { class: "choose" }, node("label", { for: "policy" }, "Win rates of"), select);
   }
   return node("section", { class: "section" },
     node("h2", {}, "Win rates between policies, by group"),
-    node("p", { class: "soft" }, "How often people of a group prefer the one to the other; a tie is half a win. The band is the 95 % interval, n the judgements it rests on."),
-    doc.policies_left_out > 0 ? node("p", { class: "soft" }, `${count(doc.policies_left_out, "policy", "policies")} with fewer judgements left out.`) : null,
+    node("p", { class: "soft" }, "How often people of a group prefer the one to the other; a tie is half a win. " +
+      "The band is the 95 % interval, n the judgements it rests on."),
+    leftOut > 0
+      ? node("p", { class: "soft" }, `${count(leftOut, "policy", "policies")} with fewer judgements left out.`) : null,
     chooser,
     node("div", { class: "pairs" }, ...pairsOf(policies).map((pair) => pairCard(doc, pair))));
 }
@@ -146,14 +152,17 @@ function policyCard(doc, evaluation) {
   });
   const notes = [
     ["by the reward of training", each(evaluation, (told) => told.training_rate)],
-    ["one reward for all, as far from the start", evaluation.objective === "single" ? null : each(evaluation, (told) => told.single_at_equal_kl)],
+    ["one reward for all, as far from the start",
+      evaluation.objective === "single" ? null : each(evaluation, (told) => told.single_at_equal_kl)],
     ["least", percent(evaluation.least)],
     ["mean over people", percent(evaluation.mean)],
     ["KL to the start", evaluation.kl === null ? null : `${evaluation.kl.toFixed(2)} nats`]];
   return rows.length ? node("article", { class: "card" },
     rates(`${evaluation.policy} wins against ${evaluation.against}`, rows),
     node("p", { class: "soft" }, [objectives[evaluation.objective] ?? evaluation.objective,
-      evaluation.by === "judge" ? "judged by people held out of the training" : "judged by its own reward: nobody was held out"]
+      evaluation.by === "judge"
+        ? "judged by people held out of the training"
+        : "judged by its own reward: nobody was held out"]
       .filter(Boolean).join(", ")),
     node("dl", { class: "notes" }, ...notes.filter(([, value]) => value !== null).map(([name, value]) =>
       node("div", {}, node("dt", {}, name), node("dd", {}, value))))) : null;
@@ -163,7 +172,9 @@ function policySection(doc) {
   if (!doc.evaluations?.length) return null;
   return node("section", { class: "section" },
     node("h2", {}, "Trained policies, by group"),
-    node("p", { class: "soft" }, "How often each group prefers a policy's answers to the other policy's, on the same prompts. The band is the 95 % interval, n the pairs of answers."),
+    node("p", { class: "soft" }, "How often each group prefers a policy's answers to the other policy's, " +
+      "on the same prompts. The band is the 95 % interval, which allows for answers to one prompt being alike; " +
+      "n the pairs of answers."),
     node("div", { class: "pairs" }, ...doc.evaluations.map((evaluation) => policyCard(doc, evaluation))));
 }
 
@@ -183,14 +194,18 @@ function insufficient(doc) {
     node("p", { class: "lead" }, needed.length
       ? `Still needed: ${needed.join(" and ")}.`
       : "Groups appear here once there is a fit of this project's comparisons."),
-    node("p", {}, `So far: ${count(doc.comparisons, "comparison", "comparisons")} by ${count(doc.annotators, "annotator", "annotators")}. `,
+    node("p", {},
+      `So far: ${count(doc.comparisons, "comparison", "comparisons")} by `,
+      `${count(doc.annotators, "annotator", "annotators")}. `,
       (fits && fitStates[doc.job?.state]) || ""));
 }
 
 function asOf(doc) {
   const time = new Date(doc.as_of);
+  const format = { dateStyle: "medium", timeStyle: "short" };
   return node("p", { class: "note" }, "As of ",
-    node("time", { datetime: doc.as_of }, Number.isNaN(time.getTime()) ? String(doc.as_of) : time.toLocaleString([], { dateStyle: "medium", timeStyle: "short" })),
+    node("time", { datetime: doc.as_of },
+      Number.isNaN(time.getTime()) ? String(doc.as_of) : time.toLocaleString([], format)),
     ` · fit ${doc.fit_id}`);
 }
 

@@ -1,5 +1,5 @@
 // The same service in Node: POST one comparison, or NDJSON, into the tables of migrations/, acknowledged after commit.
-// One statement a request (texts and comparison together), prepared, a pool of 16: what a careful Node engineer would write.
+// One statement a request (texts and comparison together), prepared, a pool of 16: what a careful Node engineer writes.
 // usage: node server.js PORT CONNINFO PROJECT_ID
 import { createHash, randomUUID } from "node:crypto";
 import Fastify from "fastify";
@@ -52,7 +52,9 @@ function row(c) {
   ];
 }
 
-const types = ["uuid", "uuid", "text", "uuid", "text", "uuid", "text", "text", "uuid", "text", "text", "outcome", "bytea"];
+const types = [
+  "uuid", "uuid", "text", "uuid", "text", "uuid", "text", "text", "uuid", "text", "text", "outcome", "bytea",
+];
 const names = ["id", "annotator", "name", "item", "prompt", "ra", "ta", "pa", "rb", "tb", "pb", "outcome", "digest"];
 const unnest = `unnest(${types.map((t, i) => `$${i + 1}::${t}[]`).join(",")}) AS c(${names.join(",")})`;
 const insert = {

@@ -11,6 +11,7 @@
 #include "base/buf.h"
 #include "base/clock.h"
 #include "base/mem.h"
+#include "store/event.h"
 #include "store/job.h"
 
 enum { POLL_SECONDS = 1, PAGE_LINES = 500, BLOCK = 4096 };
@@ -21,7 +22,7 @@ struct follower {
     struct follower *next;
     struct MHD_Connection *connection;
     enum follow_what what;
-    struct uuid project, job;
+    struct uuid project, job; /* job: of FOLLOW_LOG and FOLLOW_EVENTS */
     struct job_cursor last;
     int64_t state; /* that was told last, if one was: of events */
     bool said_state;
@@ -148,6 +149,31 @@ static void read_events(struct pool *pool, const struct follower *f, struct news
     job_events(pool, &f->project, &f->job, n->cursor, PAGE_LINES, add_event, n, &err);
 }
 
+static void add_project_event(void *context, const struct event *e)
+{
+    struct news *n = context;
+    n->cursor.line = e->number;
+    n->any = true;
+    buf_printf(&n->out, "id: %" PRId64 "\nevent: %.*s\ndata: ", e->number, (int)e->kind.len, e->kind.ptr);
+    buf_add(&n->out, e->json.ptr, e->json.len);
+    buf_text(&n->out, "\n\n");
+}
+
+static void read_project(struct pool *pool, const struct follower *f, struct news *n)
+{
+    struct err err;
+    event_list(pool, &f->project, n->cursor.line, PAGE_LINES, add_project_event, n, &err);
+}
+
+static const struct {
+    void (*read)(struct pool *pool, const struct follower *f, struct news *n);
+    const char *heartbeat; /* tells nothing */
+} kinds[] = {
+    [FOLLOW_LOG] = {read_log, "\n"},
+    [FOLLOW_EVENTS] = {read_events, ":\n\n"},
+    [FOLLOW_PROJECT] = {read_project, ":\n\n"},
+};
+
 /* Reads what is new for one follower. The lock is held, and let go while the database is asked: only this thread frees
  * followers, so `f` stays. */
 static void ask(struct follower *f)
@@ -155,13 +181,10 @@ static void ask(struct follower *f)
     struct followers *all = f->all;
     struct news n = {.cursor = f->last, .state = f->state, .said_state = f->said_state};
     pthread_mutex_unlock(&all->lock);
-    if (f->what == FOLLOW_LOG)
-        read_log(all->pool, f, &n);
-    else
-        read_events(all->pool, f, &n);
+    kinds[f->what].read(all->pool, f, &n);
     pthread_mutex_lock(&all->lock);
     if (n.out.length == 0 && !n.ended && clock_mono_ns() - f->spoke_ns > HEARTBEAT_NS)
-        buf_text(&n.out, f->what == FOLLOW_LOG ? "\n" : ":\n\n");
+        buf_text(&n.out, kinds[f->what].heartbeat);
     buf_add(&f->out, n.out.data ? n.out.data : "", n.out.length);
     f->last = n.cursor;
     f->state = n.state;
@@ -266,9 +289,12 @@ int follow_open(struct followers *all, struct MHD_Connection *connection, enum f
                            .connection = connection,
                            .what = what,
                            .project = *project,
-                           .job = *job,
                            .last = after,
                            .spoke_ns = clock_mono_ns()};
+    if (job)
+        f->job = *job;
+    if (what == FOLLOW_PROJECT)
+        buf_printf(&f->out, "id: %" PRId64 "\n\n", after.line);
     pthread_mutex_lock(&all->lock);
     bool taken = all->count < FOLLOW_MOST && !all->stopping;
     if (taken) {
@@ -280,8 +306,9 @@ int follow_open(struct followers *all, struct MHD_Connection *connection, enum f
     }
     pthread_mutex_unlock(&all->lock);
     if (!taken) {
+        buf_free(&f->out);
         mem_free(f);
-        return err_set(err, ERR_OVERLOADED, "too many jobs are being followed");
+        return err_set(err, ERR_OVERLOADED, "too many streams are being followed");
     }
     *ret = MHD_create_response_from_callback(MHD_SIZE_UNKNOWN, BLOCK, read_more, f, let_go);
     if (*ret)

@@ -10,12 +10,6 @@
 #include "base/version.h"
 #include "store/token.h"
 
-static void put(struct buf *out, const char *key, const char *value)
-{
-    json_key(out, key);
-    json_put_text(out, value);
-}
-
 static void open_member(struct buf *out, const char *key, char bracket)
 {
     json_key(out, key);
@@ -37,7 +31,7 @@ static void put_media(struct buf *out, const char *media, const char *schema)
                 json_open(out, '{');
             char reference[96];
             snprintf(reference, sizeof reference, "#/components/schemas/%.*s", (int)length, at);
-            put(out, "$ref", reference);
+            json_member_text(out, "$ref", reference);
             if (several)
                 json_close(out, '}');
             at += length;
@@ -55,11 +49,11 @@ static void put_ndjson(struct buf *out, const char *about, const char *example)
 {
     open_member(out, "application/x-ndjson", '{');
     open_member(out, "schema", '{');
-    put(out, "type", "string");
-    put(out, "description", about);
+    json_member_text(out, "type", "string");
+    json_member_text(out, "description", about);
     json_close(out, '}');
     if (example)
-        put(out, "example", example);
+        json_member_text(out, "example", example);
     json_close(out, '}');
 }
 
@@ -67,7 +61,7 @@ static void put_ndjson(struct buf *out, const char *about, const char *example)
 static void put_answer(struct buf *out, const char *status, const char *schema, const char *about, bool followed)
 {
     open_member(out, status, '{');
-    put(out, "description", about);
+    json_member_text(out, "description", about);
     if (*schema) {
         bool media = islower((unsigned char)*schema) || strcmp(schema, "*/*") == 0;
         bool problem = strcmp(schema, "Problem") == 0;
@@ -127,13 +121,11 @@ static void put_answers(struct buf *out, const struct route *r)
 static void put_parameter(struct buf *out, const char *in, struct str name, const char *schema, const char *about)
 {
     json_open(out, '{');
-    put(out, "in", in);
-    json_key(out, "name");
-    json_put_str(out, name);
-    json_key(out, "required");
-    json_put_bool(out, strcmp(in, "path") == 0);
+    json_member_text(out, "in", in);
+    json_member_str(out, "name", name);
+    json_member_bool(out, "required", strcmp(in, "path") == 0);
     if (about)
-        put(out, "description", about);
+        json_member_text(out, "description", about);
     json_key(out, "schema");
     json_put_raw(out, str_of(schema));
     json_close(out, '}');
@@ -199,8 +191,7 @@ static void put_body(struct buf *out, const struct route *r, const struct json_l
     struct buf schema = {0};
     json_schema(&schema, r->body, limits);
     open_member(out, "requestBody", '{');
-    json_key(out, "required");
-    json_put_bool(out, !(r->flags & ROUTE_BODY_OPTIONAL));
+    json_member_bool(out, "required", !(r->flags & ROUTE_BODY_OPTIONAL));
     open_member(out, "content", '{');
     open_member(out, "application/json", '{');
     json_key(out, "schema");
@@ -222,8 +213,8 @@ static void put_operation(struct buf *out, const struct route *r, const struct j
     for (size_t i = 0; r->method[i] && i + 1 < sizeof method; i++)
         method[i] = (char)tolower((unsigned char)r->method[i]);
     open_member(out, method, '{');
-    put(out, "operationId", r->id);
-    put(out, "summary", r->summary);
+    json_member_text(out, "operationId", r->id);
+    json_member_text(out, "summary", r->summary);
     open_member(out, "security", '[');
     if (r->role != ROUTE_PUBLIC) {
         json_open(out, '{');
@@ -233,7 +224,7 @@ static void put_operation(struct buf *out, const struct route *r, const struct j
     }
     json_close(out, ']');
     if (r->role != ROUTE_PUBLIC)
-        put(out, "x-least-role", role_name((enum role)r->role));
+        json_member_text(out, "x-least-role", role_name((enum role)r->role));
     put_parameters(out, r);
     if (r->body)
         put_body(out, r, limits);
@@ -280,8 +271,8 @@ static void put_components(struct buf *out)
     open_member(out, "components", '{');
     open_member(out, "securitySchemes", '{');
     open_member(out, "bearer", '{');
-    put(out, "type", "http");
-    put(out, "scheme", "bearer");
+    json_member_text(out, "type", "http");
+    json_member_text(out, "scheme", "bearer");
     json_close(out, '}');
     json_close(out, '}');
     open_member(out, "schemas", '{');
@@ -297,16 +288,16 @@ void openapi_render(struct buf *out, const struct config *config)
 {
     struct json_limits limits = {(int)config->max_json_depth, (size_t)config->max_text_bytes};
     json_open(out, '{');
-    put(out, "openapi", "3.1.0");
+    json_member_text(out, "openapi", "3.1.0");
     open_member(out, "info", '{');
-    put(out, "title", "egalign");
-    put(out, "version", version_number);
-    put(out, "description",
+    json_member_text(out, "title", "egalign");
+    json_member_text(out, "version", version_number);
+    json_member_text(out, "description",
         "Collects pairwise preferences, finds the groups of taste among people, and serves how each "
         "group fares. Errors are application/problem+json with a stable code.");
     open_member(out, "license", '{');
-    put(out, "name", "Apache-2.0");
-    put(out, "identifier", "Apache-2.0");
+    json_member_text(out, "name", "Apache-2.0");
+    json_member_text(out, "identifier", "Apache-2.0");
     json_close(out, '}');
     json_close(out, '}');
     put_paths(out, &limits);

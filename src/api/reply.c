@@ -66,24 +66,16 @@ void problem_render(struct buf *out, const struct err *err, const char *request_
 {
     const struct err_info *info = err_info(err->code);
     json_open(out, '{');
-    json_key(out, "type");
-    json_put_text(out, "about:blank");
-    json_key(out, "title");
-    json_put_text(out, info->title);
-    json_key(out, "status");
-    json_put_int(out, info->status);
-    json_key(out, "detail");
-    json_put_text(out, err->message);
-    json_key(out, "code");
-    json_put_text(out, info->wire);
-    json_key(out, "pointer");
-    json_put_text(out, err->pointer);
+    json_member_text(out, "type", "about:blank");
+    json_member_text(out, "title", info->title);
+    json_member_int(out, "status", info->status);
+    json_member_text(out, "detail", err->message);
+    json_member_text(out, "code", info->wire);
+    json_member_text(out, "pointer", err->pointer);
     if (err->line > 0) {
-        json_key(out, "line");
-        json_put_int(out, err->line);
+        json_member_int(out, "line", err->line);
     }
-    json_key(out, "request_id");
-    json_put_text(out, request_id);
+    json_member_text(out, "request_id", request_id);
     if (errors) {
         json_key(out, "errors");
         json_put_raw(out, str_of(errors));

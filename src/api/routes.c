@@ -29,6 +29,11 @@ static const struct query_parameter log_query[] = {
     {"follow", QUERY_BOOL, 0, 0, NULL, "Whether to go on until the job ends, as NDJSON."}, PAGE_PARAMETERS, {0}};
 static const struct query_parameter series_query[] = {
     {"after", QUERY_INT, 0, INT32_MAX, NULL, "Only what comes after this step."}, PAGE_PARAMETERS, {0}};
+static const struct query_parameter events_query[] = {
+    {"after", QUERY_INT, 0, INT64_C(1) << 53, NULL,
+     "Only what comes after the event of this number; 0: all there ever was. Without it, and without a Last-Event-ID, "
+     "what happens from now on."},
+    {0}};
 static const struct query_parameter batch_query[] = {
     {"on_error", QUERY_CHOICE, 0, 0, error_modes,
      "What an unacceptable line of an NDJSON stream does: `reject` (default) the whole stream, `skip` that line only."},
@@ -177,6 +182,12 @@ const struct route routes[] = {
      ANSWERS({200, "text/event-stream", "Events `log`, `metrics` and `state`, their data as in the pages and the job."},
              {204, "", "The job has ended and nothing follows the Last-Event-ID."}),
      .handle = on_job_events},
+
+    {"GET", PROJECT "/events", "followProject", ROLE_VIEWER, ROUTE_RESUMED, .query = events_query,
+     .summary = "What happens in a project as server-sent events, without an end.",
+     ANSWERS({200, "text/event-stream",
+              "Events `job`, `fit`, `group` and `evaluation`, numbered without gaps; a comment every 15 s."}),
+     .handle = on_events_get},
 
     {"POST", PROJECT "/policies", "createPolicy", ROLE_ADMIN, ROUTE_TRACED, .body = &register_options_shape,
      .summary = "Register a checkpoint directory as a policy; a job reads and checks it.",

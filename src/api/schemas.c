@@ -62,9 +62,11 @@ const struct schema schemas[] = {
     {"Share", "A share of people's own judgements with Wilson's interval.",
      "n integer; rate number?; low number; high number"},
     {"StandingGroup",
-     "How a group fares with a policy: win rate with Wilson's and the bootstrap's interval, that of the training "
+     "How a group fares with a policy: win rate of `n` pairs, worth `effective_n` independent ones, with Wilson's "
+     "interval on that number and the bootstrap's, that of the training "
      "reward, people's own comparisons, and what single-reward policies would win at the same KL.",
-     "group uuid; n integer; rate number?; low number; high number; bootstrap_low number?; bootstrap_high number?; "
+     "group uuid; n integer; effective_n? number?; rate number?; low number; high number; bootstrap_low number?; "
+     "bootstrap_high number?; "
      "training_rate number?; human Share; single_at_equal_kl number?"},
     {"Standing", "The newest evaluation of a policy against another.",
      "evaluation uuid; policy string; against string?; objective string?; as_of time; by judge|training; "

@@ -121,12 +121,9 @@ static void answer_counts(struct request *r, const struct ingest_report *report,
 {
     struct buf body = {0};
     json_open(&body, '{');
-    json_key(&body, "accepted");
-    json_put_int(&body, report->accepted);
-    json_key(&body, "duplicate");
-    json_put_int(&body, report->duplicate);
-    json_key(&body, "rejected");
-    json_put_int(&body, report->rejected);
+    json_member_int(&body, "accepted", report->accepted);
+    json_member_int(&body, "duplicate", report->duplicate);
+    json_member_int(&body, "rejected", report->rejected);
     if (skip) {
         json_key(&body, "errors");
         json_put_raw(&body, str_of(errors));

@@ -61,10 +61,9 @@ static void hear(const char *channel, const char *payload, void *context)
         h->tokens = true;
     else if (strcmp(channel, "egalign_fit") == 0)
         forget_fit(h->api, uuid_parse(str_of(payload), &project) ? &project : NULL);
-    else if (strcmp(channel, "egalign_job") == 0) {
+    else if (strcmp(channel, "egalign_job") == 0)
         count_job(payload);
-        follow_wake(h->api->followers);
-    }
+    follow_wake(h->api->followers);
 }
 
 static void give_up(struct upkeep *u, const struct err *err)

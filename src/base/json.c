@@ -5,6 +5,7 @@
 
 #include "base/check.h"
 #include "base/clock.h"
+#include "base/json_distinct.h"
 #include "base/json_scan.h"
 
 static int read_value(struct json_scan *r, const struct json_field *f, void *base);
@@ -142,6 +143,18 @@ static int read_element(struct json_scan *r, const struct json_field *f, struct 
     return 0;
 }
 
+/* An element that is there already is the fault of the later one, so the pointer leads to that. */
+static int check_distinct(struct json_scan *r, const struct json_field *f, const struct json_list *list)
+{
+    struct json_place here = {.up = r->at};
+    size_t first = 0;
+    int repeated = json_repeated(f, list, r->arena, &here.index, &first, r->err);
+    if (repeated <= 0)
+        return repeated;
+    r->at = &here;
+    return scan_unfit(r, "is element %zu again: no element may come twice", first);
+}
+
 static int read_list(struct json_scan *r, const struct json_field *f, void *target)
 {
     struct json_list *list = target;
@@ -163,6 +176,8 @@ static int read_list(struct json_scan *r, const struct json_field *f, void *targ
     r->value = begin;
     if (more == 0 && list->count < (size_t)f->least)
         return scan_unfit(r, "needs at least %lld elements", (long long)f->least);
+    if (more == 0 && (f->flags & JSON_DISTINCT))
+        return check_distinct(r, f, list);
     return more;
 }
 
@@ -334,6 +349,20 @@ static int read_value(struct json_scan *r, const struct json_field *f, void *bas
     if (!begins(f->kind, *r->p))
         return wrong_type(r, kinds[f->kind].must_be);
     return kinds[f->kind].read(r, f, (char *)base + f->offset);
+}
+
+void json_take_reals(const struct json_seen *seen, const struct json_real *reals, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        if (json_given(seen, reals[i].field))
+            *reals[i].to = reals[i].value;
+}
+
+void json_take_integers(const struct json_seen *seen, const struct json_integer *integers, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        if (json_given(seen, integers[i].field))
+            *integers[i].to = (int)integers[i].value;
 }
 
 static struct json_scan scan_of(char *text, size_t length, const struct json_limits *limits, struct arena *arena,

@@ -7,10 +7,10 @@
  *
  * It refuses: anything but RFC 8259 in UTF-8 (no comments, trailing commas, NaN, byte order mark, bytes after the
  * document), control characters and U+0000 in strings, lone surrogates, duplicate keys, unknown members, nesting deeper
- * than the limit, numbers that do not fit (1e400 never does), free-form values with more than JSON_RAW_MEMBERS members
- * open at once. (A shape that is `open` takes members that it does not know, for documents of other people's formats.)
- * Errors carry ERR_INVALID_JSON, ERR_UNKNOWN_MEMBER, ERR_MISSING_MEMBER, ERR_INVALID_VALUE or
- * ERR_NO_MEMORY, an RFC 6901 pointer, and the byte offset in the message.
+ * than the limit, numbers that do not fit (1e400 never does), an element that comes twice in a list of distinct ones,
+ * free-form values with more than JSON_RAW_MEMBERS members open at once. (A shape that is `open` takes members that it
+ * does not know, for documents of other people's formats.) Errors carry ERR_INVALID_JSON, ERR_UNKNOWN_MEMBER,
+ * ERR_MISSING_MEMBER, ERR_INVALID_VALUE or ERR_NO_MEMORY, an RFC 6901 pointer, and the byte offset in the message.
  *
  * A shape is declared once:
  *
@@ -60,7 +60,8 @@ enum json_flag {
     JSON_REQUIRED = 1,
     JSON_NULLABLE = 2,   /* null is accepted: the value stays zero and the bit in seen.null is set */
     JSON_RAW_OBJECT = 4, /* JSON_KIND_RAW: only an object is accepted */
-    JSON_LONG_TEXT = 8   /* JSON_KIND_STR: .most is json_limits.text_bytes */
+    JSON_LONG_TEXT = 8,  /* JSON_KIND_STR: .most is json_limits.text_bytes */
+    JSON_DISTINCT = 16   /* JSON_KIND_LIST: no element may come twice */
 };
 
 /* The first member of every struct that is read: bit i speaks of field i of its shape. */
@@ -171,6 +172,19 @@ static inline bool json_has(const struct json_seen *seen, int field)
     return (seen->given & ~seen->null) >> field & 1;
 }
 
+/* Options that replace a default where they were given: the field of the shape, what was read, and where it goes. */
+struct json_real {
+    int field;
+    double value, *to;
+};
+struct json_integer {
+    int field;
+    int64_t value; /* within the range of its field, which is within int */
+    int *to;
+};
+void json_take_reals(const struct json_seen *seen, const struct json_real *reals, size_t count);
+void json_take_integers(const struct json_seen *seen, const struct json_integer *integers, size_t count);
+
 /* Reads one document of `shape` into *ret (shape->size bytes, zeroed first). text[length] must be '\0' (struct buf and
  * the NDJSON splitter see to it); the text is changed. On failure *ret is partly filled and not to be used. */
 int json_read(char *text, size_t length, const struct json_shape *shape, const struct json_limits *limits, void *ret,
@@ -185,6 +199,9 @@ int json_pick(char *text, size_t length, const char *path, const struct json_lim
 /* Appends the document that *value holds: its given members, in the order of the table. Reading it again gives an equal
  * struct (floating-point members to the bit, timestamps in UTC). Strings in it must be UTF-8. */
 void json_write(struct buf *out, const struct json_shape *shape, const void *value);
+
+/* Appends one value, which `field` describes, of the struct at `base` (an element of a list, for its .item). */
+void json_write_value(struct buf *out, const struct json_field *field, const void *base);
 
 /* Appends the JSON Schema (2020-12, as in OpenAPI 3.1) of `shape`, nested shapes inline. */
 void json_schema(struct buf *out, const struct json_shape *shape, const struct json_limits *limits);

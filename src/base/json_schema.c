@@ -6,19 +6,17 @@
 
 /* ---- documents ---- */
 
-static void write_value(struct buf *out, const struct json_field *f, const char *base);
-
 static void write_list(struct buf *out, const struct json_field *f, const struct json_list *list)
 {
     json_open(out, '[');
     for (size_t i = 0; i < list->count; i++)
-        write_value(out, f->item, (const char *)list->items + i * f->item_size);
+        json_write_value(out, f->item, (const char *)list->items + i * f->item_size);
     json_close(out, ']');
 }
 
-static void write_value(struct buf *out, const struct json_field *f, const char *base)
+void json_write_value(struct buf *out, const struct json_field *f, const void *base)
 {
-    const void *at = base + f->offset;
+    const void *at = (const char *)base + f->offset;
     switch (f->kind) {
     case JSON_KIND_STR: json_put_str(out, *(const struct str *)at); return;
     case JSON_KIND_INT: json_put_int(out, *(const int64_t *)at); return;
@@ -33,7 +31,7 @@ static void write_value(struct buf *out, const struct json_field *f, const char 
     case JSON_KIND_ONE_OF: {
         int form = *(const int *)at;
         CHECK(form >= 1 && (size_t)form <= f->form_count);
-        write_value(out, &f->forms[form - 1], base);
+        json_write_value(out, &f->forms[form - 1], base);
         return;
     }
     }
@@ -48,7 +46,7 @@ void json_write(struct buf *out, const struct json_shape *shape, const void *val
             continue;
         json_key(out, shape->fields[i].name);
         if (json_has(seen, (int)i))
-            write_value(out, &shape->fields[i], value);
+            json_write_value(out, &shape->fields[i], value);
         else
             json_put_null(out);
     }
@@ -73,12 +71,6 @@ static void put_text(struct buf *out, const char *key, const char *text)
     json_put_text(out, text);
 }
 
-static void put_int(struct buf *out, const char *key, int64_t value)
-{
-    json_key(out, key);
-    json_put_int(out, value);
-}
-
 static void put_type(struct buf *out, const char *type, bool nullable)
 {
     json_key(out, "type");
@@ -97,9 +89,9 @@ static void schema_str(struct buf *out, const struct json_field *f, const struct
 {
     int64_t most = f->flags & JSON_LONG_TEXT ? (int64_t)limits->text_bytes : f->most;
     if (f->least)
-        put_int(out, "minLength", 1);
+        json_member_int(out, "minLength", 1);
     if (most)
-        put_int(out, "maxLength", most);
+        json_member_int(out, "maxLength", most);
 }
 
 static void schema_enum(struct buf *out, const struct json_field *f)
@@ -116,22 +108,23 @@ static void schema_enum(struct buf *out, const struct json_field *f)
 static void schema_range(struct buf *out, const struct json_field *f)
 {
     if (f->kind == JSON_KIND_INT && (f->least || f->most)) {
-        put_int(out, "minimum", f->least);
-        put_int(out, "maximum", f->most);
+        json_member_int(out, "minimum", f->least);
+        json_member_int(out, "maximum", f->most);
     } else if (f->kind == JSON_KIND_REAL && (f->low != 0 || f->high != 0)) {
-        json_key(out, "minimum");
-        json_put_real(out, f->low);
-        json_key(out, "maximum");
-        json_put_real(out, f->high);
+        json_member_real(out, "minimum", f->low);
+        json_member_real(out, "maximum", f->high);
     }
 }
 
 static void schema_list(struct buf *out, const struct json_field *f, const struct json_limits *limits)
 {
     if (f->least)
-        put_int(out, "minItems", f->least);
+        json_member_int(out, "minItems", f->least);
     if (f->most)
-        put_int(out, "maxItems", f->most);
+        json_member_int(out, "maxItems", f->most);
+    if (f->flags & JSON_DISTINCT) {
+        json_member_bool(out, "uniqueItems", true);
+    }
     json_key(out, "items");
     schema_value(out, f->item, limits);
 }
@@ -172,8 +165,7 @@ static void schema_members(struct buf *out, const struct json_shape *shape, cons
                 json_put_text(out, shape->fields[i].name);
         json_close(out, ']');
     }
-    json_key(out, "additionalProperties");
-    json_put_bool(out, shape->open);
+    json_member_bool(out, "additionalProperties", shape->open);
 }
 
 static void schema_of_kind(struct buf *out, const struct json_field *f, const struct json_limits *limits)

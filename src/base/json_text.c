@@ -124,18 +124,10 @@ void json_put_raw(struct buf *out, struct str json)
     buf_add(out, json.ptr, json.len);
 }
 
-void json_put_line_error(struct buf *out, const struct err *err)
+void json_member_str(struct buf *out, const char *name, struct str text)
 {
-    json_open(out, '{');
-    json_key(out, "line");
-    json_put_int(out, err->line);
-    json_key(out, "pointer");
-    json_put_text(out, err->pointer);
-    json_key(out, "code");
-    json_put_text(out, err_info(err->code)->wire);
-    json_key(out, "detail");
-    json_put_text(out, err->message);
-    json_close(out, '}');
+    json_key(out, name);
+    json_put_str(out, text);
 }
 
 void json_member_text(struct buf *out, const char *name, const char *text)
@@ -154,4 +146,20 @@ void json_member_real(struct buf *out, const char *name, double value)
 {
     json_key(out, name);
     json_put_real(out, value);
+}
+
+void json_member_bool(struct buf *out, const char *name, bool value)
+{
+    json_key(out, name);
+    json_put_bool(out, value);
+}
+
+void json_put_line_error(struct buf *out, const struct err *err)
+{
+    json_open(out, '{');
+    json_member_int(out, "line", err->line);
+    json_member_text(out, "pointer", err->pointer);
+    json_member_text(out, "code", err_info(err->code)->wire);
+    json_member_text(out, "detail", err->message);
+    json_close(out, '}');
 }

@@ -32,10 +32,12 @@ void json_put_uuid(struct buf *out, const struct uuid *id);
 void json_put_time(struct buf *out, int64_t wall_us); /* RFC 3339, UTC, microseconds */
 void json_put_raw(struct buf *out, struct str json);  /* a complete JSON value, verbatim */
 
-/* A member of an open object: json_key and the value. */
+/* A member: json_key and the value. */
+void json_member_str(struct buf *out, const char *name, struct str text);
 void json_member_text(struct buf *out, const char *name, const char *text);
 void json_member_int(struct buf *out, const char *name, int64_t value);
 void json_member_real(struct buf *out, const char *name, double value);
+void json_member_bool(struct buf *out, const char *name, bool value);
 
 /* {"line", "pointer", "code", "detail"} of what is wrong with one line of many. */
 void json_put_line_error(struct buf *out, const struct err *err);

@@ -43,6 +43,24 @@ void *mem_resize(void *block, size_t count, size_t size)
     return realloc(block, total ? total : 1);
 }
 
+int mem_grow(void *array, int count, int *room, size_t size, struct err *err)
+{
+    enum { FIRST = 256, MOST = 1 << 29 };
+    void *block;
+    if (count < *room)
+        return 0;
+    if (count >= MOST)
+        return err_set(err, ERR_INVALID_VALUE, "more than %d elements are too many", MOST);
+    int wanted = *room ? 2 * *room : FIRST;
+    memcpy(&block, array, sizeof block); /* a pointer of whatever type */
+    void *larger = mem_resize(block, (size_t)wanted, size);
+    if (!larger)
+        return err_memory(err);
+    memcpy(array, &larger, sizeof larger);
+    *room = wanted;
+    return 0;
+}
+
 char *mem_strndup(const char *text, size_t length)
 {
     char *copy = mem_alloc(length + 1);

@@ -190,7 +190,7 @@ static int print(const struct arguments *a, const struct fit *f, struct err *err
 {
     struct buf out = {0};
     if (a->json)
-        fit_print_json(&out, f, a->load.name);
+        fit_print_json(&out, f, a->model, a->load.name);
     else
         fit_print_table(&out, f);
     bool whole = !out.failed && fwrite(out.data, 1, out.length, stdout) == out.length && fflush(stdout) == 0;

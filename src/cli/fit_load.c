@@ -31,24 +31,9 @@ static enum format format_of(const struct ndjson_line *line)
     return memmem(line->text, line->length, "\"outcome\"", 9) ? FORMAT_JSONL : FORMAT_TRL;
 }
 
-/* Room for one more of `count` elements of `size` bytes. */
-static int grow(void *array, int count, int *room, size_t size, struct err *err)
-{
-    void **block = array;
-    if (count < *room)
-        return 0;
-    int wanted = *room ? 2 * *room : 256;
-    void *larger = mem_resize(*block, (size_t)wanted, size);
-    if (!larger)
-        return err_memory(err);
-    *block = larger;
-    *room = wanted;
-    return 0;
-}
-
 static int keep_name(struct fit_load *l, struct str name, struct err *err)
 {
-    if (grow(&l->name, l->names, &l->name_room, sizeof *l->name, err) < 0)
+    if (mem_grow(&l->name, l->names, &l->name_room, sizeof *l->name, err) < 0)
         return -1;
     char *copy = arena_strndup(&l->arena, name.ptr, name.len);
     if (!copy)
@@ -86,7 +71,7 @@ static int keep_text(struct fit_load *l, int item, struct str prompt, struct str
     struct fit_load_text text = {.item = item};
     if (!l->keep)
         return 0;
-    if (grow(&l->text, l->texts, &l->text_room, sizeof *l->text, err) < 0)
+    if (mem_grow(&l->text, l->texts, &l->text_room, sizeof *l->text, err) < 0)
         return -1;
     text.prompt = (struct str){arena_strndup(&l->arena, prompt.ptr ? prompt.ptr : "", prompt.len), prompt.len};
     text.response = (struct str){arena_strndup(&l->arena, response.ptr, response.len), response.len};
@@ -100,7 +85,7 @@ static int keep_comparison(struct fit_load *l, const struct comparison *c, struc
 {
     if (!l->keep)
         return 0;
-    if (grow(&l->comparison, l->comparisons, &l->comparison_room, sizeof *l->comparison, err) < 0)
+    if (mem_grow(&l->comparison, l->comparisons, &l->comparison_room, sizeof *l->comparison, err) < 0)
         return -1;
     l->comparison[l->comparisons++] = *c;
     return 0;

@@ -7,8 +7,13 @@
 #include "base/buf.h"
 #include "core/reward/fit.h"
 
-/* `name`[f->annotators] are the annotators' names. Lack of memory shows in out->failed. */
+/* Lack of memory shows in out->failed. */
 void fit_print_table(struct buf *out, const struct fit *f);
-void fit_print_json(struct buf *out, const struct fit *f, char *const *name);
+
+/* The members that a fit has in the API (GET .../fits/{fit}), by the same names, as far as they are known here; then
+ * `memberships` (as GET .../memberships, with the ordinal of the group in place of its id), `tied` comparisons, and the
+ * likelihood's `trace`. `model`: the folder of the encoder, NULL for hashed features; `name`[f->annotators]: the
+ * annotators' names. */
+void fit_print_json(struct buf *out, const struct fit *f, const char *model, char *const *name);
 
 #endif

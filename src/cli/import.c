@@ -161,12 +161,9 @@ static void print_json(const struct import *im)
 {
     struct buf out = {0};
     json_open(&out, '{');
-    json_key(&out, "accepted");
-    json_put_int(&out, im->report.accepted);
-    json_key(&out, "duplicate");
-    json_put_int(&out, im->report.duplicate);
-    json_key(&out, "rejected");
-    json_put_int(&out, im->report.rejected);
+    json_member_int(&out, "accepted", im->report.accepted);
+    json_member_int(&out, "duplicate", im->report.duplicate);
+    json_member_int(&out, "rejected", im->report.rejected);
     json_key(&out, "errors");
     json_open(&out, '[');
     for (int i = 0; i < im->report.error_count; i++)

@@ -80,29 +80,20 @@ static void print_json(const struct lab_result *r)
 {
     struct buf out = {0};
     json_open(&out, '{');
-    json_key(&out, "id");
-    json_put_text(&out, r->id);
-    json_key(&out, "title");
-    json_put_text(&out, r->title);
-    json_key(&out, "within");
-    json_put_bool(&out, r->within);
+    json_member_text(&out, "id", r->id);
+    json_member_text(&out, "title", r->title);
+    json_member_bool(&out, "within", r->within);
     json_key(&out, "figures");
     json_open(&out, '[');
     for (int i = 0; i < r->figures; i++) {
         const struct lab_figure *f = &r->figure[i];
         json_open(&out, '{');
-        json_key(&out, "name");
-        json_put_text(&out, f->name);
-        json_key(&out, "value");
-        json_put_real(&out, f->value);
-        json_key(&out, "low");
-        json_put_real(&out, f->low);
-        json_key(&out, "high");
-        json_put_real(&out, f->high);
-        json_key(&out, "judged");
-        json_put_bool(&out, f->judged);
-        json_key(&out, "within");
-        json_put_bool(&out, is_within(f));
+        json_member_text(&out, "name", f->name);
+        json_member_real(&out, "value", f->value);
+        json_member_real(&out, "low", f->low);
+        json_member_real(&out, "high", f->high);
+        json_member_bool(&out, "judged", f->judged);
+        json_member_bool(&out, "within", is_within(f));
         json_close(&out, '}');
     }
     json_close(&out, ']');

@@ -39,12 +39,9 @@ static void put_mean(struct buf *out, const char *name, const struct mean *m)
 {
     json_key(out, name);
     json_open(out, '{');
-    json_key(out, "mean");
-    json_put_real(out, m->value);
-    json_key(out, "low");
-    json_put_real(out, m->low);
-    json_key(out, "high");
-    json_put_real(out, m->high);
+    json_member_real(out, "mean", m->value);
+    json_member_real(out, "low", m->low);
+    json_member_real(out, "high", m->high);
     json_close(out, '}');
 }
 
@@ -62,19 +59,15 @@ static void print_json(const struct ratio_row *rows)
 {
     struct buf out = {0};
     json_open(&out, '{');
-    json_key(&out, "seeds");
-    json_put_int(&out, rows[0].single[0].n);
+    json_member_int(&out, "seeds", rows[0].single[0].n);
     json_key(&out, "ratios");
     json_open(&out, '[');
     for (int r = 0; r < RATIOS; r++) {
         const struct ratio_row *row = &rows[r];
         json_open(&out, '{');
-        json_key(&out, "ratio");
-        json_put_int(&out, row->ratio);
-        json_key(&out, "majority");
-        json_put_int(&out, row->annotators[0]);
-        json_key(&out, "minority");
-        json_put_int(&out, row->annotators[1]);
+        json_member_int(&out, "ratio", row->ratio);
+        json_member_int(&out, "majority", row->annotators[0]);
+        json_member_int(&out, "minority", row->annotators[1]);
         put_policy(&out, "single", row->single, &row->single_kl);
         put_policy(&out, "single_at_equal_kl", row->equal, &row->maxmin_kl);
         put_policy(&out, "maxmin", row->maxmin, &row->maxmin_kl);

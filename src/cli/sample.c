@@ -121,16 +121,11 @@ static void print_json(const struct sample *s, int i, struct str text, struct bu
     for (int t = 0; t < s->out.count[i]; t++)
         logp += s->out.logp[(size_t)i * (size_t)s->max_new + (size_t)t];
     json_open(out, '{');
-    json_key(out, "sample");
-    json_put_int(out, i);
-    json_key(out, "text");
-    json_put_str(out, (struct str){readable.data ? readable.data : "", readable.length});
-    json_key(out, "tokens");
-    json_put_int(out, s->out.count[i]);
-    json_key(out, "logp");
-    json_put_real(out, logp);
-    json_key(out, "ended");
-    json_put_bool(out, s->out.ended[i]);
+    json_member_int(out, "sample", i);
+    json_member_str(out, "text", (struct str){readable.data ? readable.data : "", readable.length});
+    json_member_int(out, "tokens", s->out.count[i]);
+    json_member_real(out, "logp", logp);
+    json_member_bool(out, "ended", s->out.ended[i]);
     json_close(out, '}');
     buf_free(&readable);
 }
@@ -176,7 +171,7 @@ static int run(struct sample *s, struct err *err)
                                        .adapters = s->adapters,
                                        .mapped = s->lm.leave_in_files,
                                        .slots = s->samples < 64 ? (int)s->samples : 64};
-    if (machine_fits(generate_bytes(&s->lm.model->shape, &options, (int)s->ids.count), err) < 0)
+    if (machine_samples(s->lm.model, &options, (int)s->ids.count, err) < 0)
         return -1;
     if (generate(s->lm.model, &options, (int)s->samples, s->prompts, &s->out, err) < 0)
         return -1;

@@ -58,6 +58,7 @@ static int run(const struct config *config, struct err *err)
         .attempts = (int)config->job_attempts,
         .stop_seconds = (int)config->job_stop_seconds,
         .poll_seconds = (int)config->schedule_poll_seconds,
+        .folder_hours = (int)config->job_folder_hours,
         .deadline_ms = (int)config->database_deadline_ms,
         .settings = settings,
     };

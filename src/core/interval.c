@@ -12,6 +12,16 @@ struct proportion proportion_of(double successes, double n)
     return (struct proportion){n, p, fmax(0, middle - half), fmin(1, middle + half)};
 }
 
+double effective_trials(int clusters, int each, double between, double within)
+{
+    if (clusters < 2 || each < 2)
+        return clusters;
+    double mean_between = each * between / (clusters - 1), mean_within = within / ((double)clusters * (each - 1));
+    if (mean_within <= 0) /* they agree within each cluster, also when all agree */
+        return clusters;
+    return clusters * fmin(each, 1 + (each - 1) * mean_within / mean_between); /* infinite where no means differ */
+}
+
 /* The 97.5 % point of Student's t. */
 static double t_quantile(int freedom)
 {

@@ -19,9 +19,10 @@ const struct json_field complete_prompt_item =
     JSON_ITEM(ONE_OF, .offset = offsetof(struct complete_prompt, form), .forms = prompt_forms, .form_count = 2);
 
 static const struct json_field fields[] = {
-    [COMPLETE_PROMPTS] = JSON_FIELD(LIST, struct complete_options, prompts, "prompts", .flags = JSON_REQUIRED,
-                                    .least = 1, .most = PROMPTS_MOST, .item = &complete_prompt_item,
-                                    .item_size = sizeof(struct complete_prompt), .about = "What is to be answered.",
+    [COMPLETE_PROMPTS] = JSON_FIELD(LIST, struct complete_options, prompts, "prompts",
+                                    .flags = JSON_REQUIRED | JSON_DISTINCT, .least = 1, .most = PROMPTS_MOST,
+                                    .item = &complete_prompt_item, .item_size = sizeof(struct complete_prompt),
+                                    .about = "What is to be answered.",
                                     .example = "[\"Why is the sky blue?\"]"),
     [COMPLETE_SAMPLES] = JSON_FIELD(INT, struct complete_options, samples, "samples", .least = 1, .most = SAMPLES_MOST,
                                     .about = "Responses to each prompt; 1 when absent.", .example = "4"),

@@ -13,8 +13,9 @@ static const struct json_field fields[] = {
     [EVALUATE_FIT] = JSON_FIELD(UUID, struct evaluate_options, fit, "fit",
                                 .about = "The fit whose groups are asked; the published one when absent. The judge is "
                                          "fitted on the annotators that it held out."),
-    [EVALUATE_PROMPTS] = JSON_FIELD(LIST, struct evaluate_options, prompts, "prompts", .least = 1,
-                                    .most = PROMPTS_MOST, .item = &complete_prompt_item,
+    [EVALUATE_PROMPTS] = JSON_FIELD(LIST, struct evaluate_options, prompts, "prompts",
+                                    .flags = JSON_DISTINCT, .least = 1, .most = PROMPTS_MOST,
+                                    .item = &complete_prompt_item,
                                     .item_size = sizeof(struct complete_prompt),
                                     .about = "What both policies answer; items of the project when absent.",
                                     .example = "[\"Why is the sky blue?\"]"),

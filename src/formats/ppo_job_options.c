@@ -58,8 +58,8 @@ static const struct json_field fields[] = {
                                            .most = 64,
                                            .about = "Responses of the policy as it starts to each prompt, that rewards "
                                                     "are anchored on; 4 when absent."),
-    [PPO_JOB_ITEMS] = JSON_FIELD(LIST, struct ppo_job_settings, items, "items", .least = 1, .most = ITEMS_MOST,
-                                 .item = &item_item, .item_size = sizeof(struct uuid),
+    [PPO_JOB_ITEMS] = JSON_FIELD(LIST, struct ppo_job_settings, items, "items", .flags = JSON_DISTINCT, .least = 1,
+                                 .most = ITEMS_MOST, .item = &item_item, .item_size = sizeof(struct uuid),
                                  .about = "Items whose prompts are used; a sample of the project's when absent."),
     [PPO_JOB_PROMPT_COUNT] = JSON_FIELD(INT, struct ppo_job_settings, prompts, "prompts", .least = 1,
                                         .most = PROMPTS_MOST,

@@ -37,6 +37,7 @@ struct complete {
     struct language_model lm;
     struct question *questions; /* [count], in the arena */
     int count;
+    int longest;                /* tokens of a prompt that is to be answered */
 
     /* Of one turn: room for the prompts of at most `room` completions, and where these go. */
     int room;
@@ -121,14 +122,34 @@ static int encode_questions(struct complete *c, struct err *err)
         if (q->ids.count == 0 || q->ids.count >= (size_t)context)
             return err_set(err, ERR_INVALID_VALUE, "prompt %d has %zu tokens, and the model's context is %d", i,
                            q->ids.count, context);
+        c->longest = (int)q->ids.count > c->longest ? (int)q->ids.count : c->longest;
     }
     return 0;
 }
 
+/* How a turn of `count` completions is sampled. */
+static struct generate_options sampling(const struct complete *c, int count)
+{
+    return (struct generate_options){
+        .gemm = c->lm.gemm,
+        .sampling = {.seed = (uint64_t)c->options.seed,
+                     .temperature = (float)c->options.temperature,
+                     .top_k = (int)c->options.top_k,
+                     .top_p = (float)c->options.top_p},
+        .max_new = (int)c->options.max_tokens,
+        .eos = c->lm.dialogue.end,
+        .slots = count,
+        .memory_limit = machine_memory(),
+    };
+}
+
 static int make_room(struct complete *c, struct err *err)
 {
-    int samples = (int)c->options.samples;
+    int samples = (int)c->options.samples, all_at_once = samples * c->count;
     c->room = samples * (TOGETHER / samples);
+    struct generate_options largest = sampling(c, c->room < all_at_once ? c->room : all_at_once);
+    if (machine_samples(c->lm.model, &largest, c->longest, err) < 0)
+        return -1;
     size_t n = (size_t)c->room, all = n * (size_t)c->options.max_tokens;
     c->prompts = mem_zeroed(n, sizeof *c->prompts);
     c->out = (struct generated){.tokens = mem_array(all, sizeof *c->out.tokens),
@@ -150,12 +171,9 @@ static void tell(struct complete *c, long turn, long tokens, bool important)
     double all = (double)c->count * (double)c->options.samples;
     double part = (double)tokens / ((double)c->options.max_tokens * (double)(turn ? turn : 1)) * (double)turn;
     json_open(&out, '{');
-    json_key(&out, "completions");
-    json_put_int(&out, c->completions);
-    json_key(&out, "tokens");
-    json_put_int(&out, c->tokens + tokens);
-    json_key(&out, "tokens_per_second");
-    json_put_real(&out, seconds > 0 ? (double)(c->tokens + tokens) / seconds : 0);
+    json_member_int(&out, "completions", c->completions);
+    json_member_int(&out, "tokens", c->tokens + tokens);
+    json_member_real(&out, "tokens_per_second", seconds > 0 ? (double)(c->tokens + tokens) / seconds : 0);
     json_close(&out, '}');
     reporter_tell(&c->reporter, "sampling", ((double)c->completions + part) / all, out.failed ? "{}" : out.data,
                   important);
@@ -193,19 +211,9 @@ static bool next_turn(struct complete *c, struct turn *t)
 
 static int sample(struct complete *c, struct turn *t, struct err *err)
 {
-    struct generate_options options = {
-        .gemm = c->lm.gemm,
-        .sampling = {.seed = (uint64_t)c->options.seed,
-                     .temperature = (float)c->options.temperature,
-                     .top_k = (int)c->options.top_k,
-                     .top_p = (float)c->options.top_p},
-        .max_new = (int)c->options.max_tokens,
-        .eos = c->lm.dialogue.end,
-        .slots = t->count,
-        .memory_limit = machine_memory(),
-        .stop = stop,
-        .context = t,
-    };
+    struct generate_options options = sampling(c, t->count);
+    options.stop = stop;
+    options.context = t;
     if (generate(c->lm.model, &options, t->count, c->prompts, &c->out, err) < 0)
         return reporter_check(&c->reporter, err) < 0 ? -1 : err_wrap(err, "sampling");
     return 0;
@@ -224,16 +232,11 @@ static void put_figures(const struct complete *c, const struct question *q, int 
     json_put_uuid(out, &q->item);
     json_key(out, "response");
     json_put_uuid(out, &response);
-    json_key(out, "seed");
-    json_put_int(out, c->options.seed);
-    json_key(out, "sample");
-    json_put_int(out, c->prompts[n].sample);
-    json_key(out, "tokens");
-    json_put_int(out, c->out.count[n]);
-    json_key(out, "logp");
-    json_put_real(out, logp);
-    json_key(out, "ended");
-    json_put_bool(out, c->out.ended[n]);
+    json_member_int(out, "seed", c->options.seed);
+    json_member_int(out, "sample", c->prompts[n].sample);
+    json_member_int(out, "tokens", c->out.count[n]);
+    json_member_real(out, "logp", logp);
+    json_member_bool(out, "ended", c->out.ended[n]);
     json_close(out, '}');
 }
 

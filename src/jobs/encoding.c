@@ -45,21 +45,6 @@ struct encoding {
     struct arena arena;
 };
 
-/* Room for one more of `count` elements. */
-static int grow(void *array, int count, int *room, size_t size, struct err *err)
-{
-    void **block = array;
-    if (count < *room)
-        return 0;
-    int wanted = *room ? *room * 2 : 1024;
-    void *bigger = mem_resize(*block, (size_t)wanted, size);
-    if (!bigger)
-        return err_memory(err);
-    *block = bigger;
-    *room = wanted;
-    return 0;
-}
-
 static float *keep_features(struct encoding *e, const float *features, struct err *err)
 {
     size_t bytes = (size_t)e->dimension * sizeof *features;
@@ -75,7 +60,7 @@ static int take_known(void *context, const struct response_features *row, struct
 {
     struct encoding *e = context;
     float *features = keep_features(e, row->features, err);
-    if (!features || grow(&e->known, e->knowns, &e->known_room, sizeof *e->known, err) < 0)
+    if (!features || mem_grow(&e->known, e->knowns, &e->known_room, sizeof *e->known, err) < 0)
         return -1;
     e->known[e->knowns++] = (struct known){row->item, row->response, features};
     return 0;
@@ -153,7 +138,7 @@ int encoding_add_response(struct encoding *e, const struct uuid *id, struct str 
     struct known key = {.item = e->item, .response = *id};
     const struct known *found =
         e->knowns ? bsearch(&key, e->known, (size_t)e->knowns, sizeof *e->known, by_ids) : NULL;
-    if (grow(&e->response, e->responses, &e->response_room, sizeof *e->response, err) < 0)
+    if (mem_grow(&e->response, e->responses, &e->response_room, sizeof *e->response, err) < 0)
         return -1;
     if (found) {
         r.features = found->features;

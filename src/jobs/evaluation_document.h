@@ -10,10 +10,12 @@
  *    "standing": {"by": "judge" | "training", "worst_off", "least", "mean", "gap"},
  *    "kl": {"reference": name or null, "reason", "policy": {"n", "mean", "error"} or null, "against": the same}}
  *
- * R is {"n", "wins", "ties", "rate", "low", "high", "bootstrap_low", "bootstrap_high"}: Wilson's interval, and that of
- * the bootstrap over the judge's annotators and the prompts, null where there is none. "win_rate" is the held-out
- * judge's word, "training" that of the reward that the policy may have been trained on, "human" counts people's own
- * comparisons between responses of the two policies. The standing is the judge's where it has a word on every group.
+ * R is {"n", "effective_n", "wins", "ties", "rate", "low", "high", "bootstrap_low", "bootstrap_high"}: pairs, how many
+ * independent ones they are worth, for several samples of a prompt are alike, Wilson's interval on that number, and
+ * that of the bootstrap over the judge's annotators and the prompts, null where there is none. "win_rate" is the
+ * held-out judge's word, "training" that of the reward that the policy may have been trained on, "human" counts
+ * people's own comparisons between responses of the two policies. The standing is the judge's where it has a word on
+ * every group.
  *
  * Appends one document; lack of memory shows in out->failed. Pure. */
 #ifndef EGALIGN_JOBS_EVALUATION_DOCUMENT_H

@@ -63,19 +63,14 @@ static int read_options(struct finetune *f, struct err *err)
 
 static void apply_reals(const struct sft_settings *s, struct sft_start *start, struct sft_options *o)
 {
-    const struct {
-        int field;
-        double value, *to;
-    } reals[] = {
+    const struct json_real reals[] = {
         {SFT_EPOCHS, s->epochs, &o->epochs},
         {SFT_RATE, s->rate, &o->rate},
         {SFT_WARM_UP, s->warm_up, &o->warm_up},
         {SFT_WEIGHT_DECAY, s->weight_decay, &o->weight_decay},
         {SFT_HELD_OUT, s->held_out, &start->held_out},
     };
-    for (size_t i = 0; i < sizeof reals / sizeof reals[0]; i++)
-        if (json_given(&s->seen, reals[i].field))
-            *reals[i].to = reals[i].value;
+    json_take_reals(&s->seen, reals, sizeof reals / sizeof reals[0]);
 }
 
 static int apply_options(struct finetune *f, struct err *err)
@@ -194,25 +189,19 @@ static int prepare(struct finetune *f, struct err *err)
 
 /* ---- training ---- */
 
-static void put_real(struct buf *out, const char *name, double value)
-{
-    json_key(out, name);
-    json_put_real(out, value);
-}
-
 static int tell(const struct sft_course *c, bool evaluated, struct err *err)
 {
     struct finetune *f = c->context;
     struct buf out = {0};
     json_open(&out, '{');
-    put_real(&out, "loss", c->last.loss);
-    put_real(&out, "learning_rate", c->last.rate);
-    put_real(&out, "grad_norm", c->last.norm);
-    put_real(&out, "epoch", c->last.epoch);
-    put_real(&out, "tokens_per_second", pace_speed(&c->pace));
+    json_member_real(&out, "loss", c->last.loss);
+    json_member_real(&out, "learning_rate", c->last.rate);
+    json_member_real(&out, "grad_norm", c->last.norm);
+    json_member_real(&out, "epoch", c->last.epoch);
+    json_member_real(&out, "tokens_per_second", pace_speed(&c->pace));
     if (evaluated && c->predictions) {
-        put_real(&out, "held_out_loss", c->held_out);
-        put_real(&out, "held_out_perplexity", exp(c->held_out));
+        json_member_real(&out, "held_out_loss", c->held_out);
+        json_member_real(&out, "held_out_perplexity", exp(c->held_out));
     }
     json_close(&out, '}');
     double share = SHARE_READ + SHARE_TRAIN * (double)c->last.step / (double)c->pace.steps;
@@ -290,7 +279,7 @@ static int complete_recipe(struct finetune *f, struct err *err)
     json_put_text(&out, sha256_hex(digest, hex));
     json_key(&out, "seed");
     json_put_int(&out, (int64_t)f->options.seed);
-    put_real(&out, "held_out_perplexity", exp(f->course.held_out));
+    json_member_real(&out, "held_out_perplexity", exp(f->course.held_out));
     json_key(&out, "backend");
     json_put_text(&out, f->lm.gemm.backend->name);
     json_key(&out, "program");

@@ -1,6 +1,6 @@
 /* fit_document: what a fit found, as the JSON documents that are stored with it.
  *
- * evidence  {"reason", "forced", "by_k": [{"k", "held_out", "standard_error", "gain", "gain_error", "permutation_p",
+ *   evidence  {"reason", "forced", "by_k": [{"k", "held_out", "standard_error", "gain", "gain_error", "permutation_p",
  * "train"}],
  *              "ridges": [{"ridge", "pooled", "mixture"}]}
  *   summary   {"accuracy": {"group": P, "single": P}, "fold_unit",
@@ -29,5 +29,8 @@ void fit_document_warnings(struct buf *out, const struct fit *f);
 
 /* Appends the member "calibration": {"group": C, "single": C}. */
 void fit_document_calibration(struct buf *out, const struct calibration *group, const struct calibration *single);
+
+/* Why there are so many groups: "groups_found" or "one_group_suffices". */
+const char *fit_document_verdict(const struct fit *f);
 
 #endif

@@ -25,21 +25,6 @@ struct reading {
     int responses, response_room, comparisons, comparison_room;
 };
 
-/* Room for one more of `count` elements. */
-static int grow(void *array, int count, int *room, size_t size, struct err *err)
-{
-    void **block = array;
-    if (count < *room)
-        return 0;
-    int wanted = *room ? *room * 2 : 1024;
-    void *bigger = mem_resize(*block, (size_t)wanted, size);
-    if (!bigger)
-        return err_memory(err);
-    *block = bigger;
-    *room = wanted;
-    return 0;
-}
-
 static int by_bytes(const void *a, const void *b)
 {
     return memcmp(a, b, sizeof(struct uuid));
@@ -56,7 +41,7 @@ static int take_response(void *context, const struct fit_input_response *row, st
         return err_memory(err);
     struct str prompt = {r->prompt.data ? r->prompt.data : "", r->prompt.length};
     int number = reward_data_add(r->data, r->dialogue, prompt, row->text, err);
-    if (number < 0 || grow(&r->response, r->responses, &r->response_room, sizeof *r->response, err) < 0)
+    if (number < 0 || mem_grow(&r->response, r->responses, &r->response_room, sizeof *r->response, err) < 0)
         return -1;
     r->response[r->responses++] = (struct known_response){row->id, number, held_out_lot(&row->item) < r->share};
     return 0;
@@ -86,7 +71,7 @@ static int take_comparison(void *context, const struct fit_input_comparison *row
     const struct known_response *a = find(r, &row->a), *b = find(r, &row->b);
     if (!a || !b)
         return err_set(err, ERR_INTERNAL, "a comparison names a response that is not stored");
-    if (grow(&r->comparison, r->comparisons, &r->comparison_room, sizeof *r->comparison, err) < 0)
+    if (mem_grow(&r->comparison, r->comparisons, &r->comparison_room, sizeof *r->comparison, err) < 0)
         return -1;
     r->comparison[r->comparisons++] = (struct reward_em_comparison){annotator, a->sequence, b->sequence,
                                                                     preferences[row->outcome], a->held_out};

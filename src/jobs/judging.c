@@ -117,7 +117,7 @@ static void score_comparisons(const struct scorer *s, const struct loaded *l, do
     }
 }
 
-static int rates_by(const struct scorer *s, const struct dataset *set, int n, const int *a, const int *b,
+static int rates_by(const struct scorer *s, const struct dataset *set, int samples, int n, const int *a, const int *b,
                     struct win_rate *ret, struct err *err)
 {
     size_t columns = (size_t)scorer_groups(s) + 1;
@@ -126,7 +126,7 @@ static int rates_by(const struct scorer *s, const struct dataset *set, int n, co
         return err_memory(err);
     score_numbers(s, set, n, a, rewards);
     score_numbers(s, set, n, b, rewards + (size_t)n * columns);
-    evaluate_rates(n, (int)columns, rewards, rewards + (size_t)n * columns, ret);
+    evaluate_rates(n / samples, samples, (int)columns, rewards, rewards + (size_t)n * columns, ret);
     mem_free(rewards);
     return 0;
 }
@@ -204,7 +204,7 @@ static int ask_judge(struct judging *j, const struct scorer *trained, int sample
         goto out;
     }
     if (scorer_open(model.data, model.length, &judge, err) < 0 || match_groups(j, trained, judge, err) < 0 ||
-        rates_by(judge, j->loaded.set, n, a, b, rates, err) < 0 ||
+        rates_by(judge, j->loaded.set, samples, n, a, b, rates, err) < 0 ||
         (j->replicates > 0 && add_intervals(j, samples, n, a, b, seed, rates, err) < 0))
         goto out;
     for (int u = 0; u < j->task->groups; u++)
@@ -274,7 +274,7 @@ int judging_run(struct judging *j, const struct judging_responses *r, int replic
         err_set(err, ERR_CONFLICT, "the fit was made with other features than its options say");
         goto out;
     }
-    if (rates_by(trained, j->loaded.set, n, number, number + n, j->trained, err) < 0 ||
+    if (rates_by(trained, j->loaded.set, r->samples, n, number, number + n, j->trained, err) < 0 ||
         (j->fit && ask_judge(j, trained, r->samples, n, number, number + n, seed, err) < 0))
         goto out;
     result = count_people(j, err);

@@ -7,21 +7,6 @@
 #include "jobs/encoding.h"
 #include "store/fit_input.h"
 
-/* Room for one more of `count` elements. */
-static int grow(void *array, int count, int *room, size_t size, struct err *err)
-{
-    void **block = array;
-    if (count < *room)
-        return 0;
-    int wanted = *room ? *room * 2 : 1024;
-    void *bigger = mem_resize(*block, (size_t)wanted, size);
-    if (!bigger)
-        return err_memory(err);
-    *block = bigger;
-    *room = wanted;
-    return 0;
-}
-
 static int by_bytes(const void *a, const void *b)
 {
     return memcmp(a, b, sizeof(struct uuid)); /* the id is the first member */
@@ -47,8 +32,8 @@ static int policy_number(struct loaded *l, struct str name, int *ret, struct err
     char *copy = arena_strndup(&l->arena, name.ptr, name.len);
     if (!copy)
         return err_memory(err);
-    if (grow(&l->policy, l->policies, &l->room_policies, sizeof *l->policy, err) < 0 ||
-        grow(&l->policy_order, l->policies, &room, sizeof *l->policy_order, err) < 0)
+    if (mem_grow(&l->policy, l->policies, &l->room_policies, sizeof *l->policy, err) < 0 ||
+        mem_grow(&l->policy_order, l->policies, &room, sizeof *l->policy_order, err) < 0)
         return -1;
     memmove(l->policy_order + low + 1, l->policy_order + low, (size_t)(l->policies - low) * sizeof *l->policy_order);
     l->policy[l->policies] = (struct str){copy, name.len};
@@ -77,8 +62,8 @@ static int take_response(void *context, const struct fit_input_response *row, st
     int number = add_response(l, row, err);
     if (number < 0 || (row->policy.ptr && policy_number(l, row->policy, &policy, err) < 0))
         return -1;
-    if (grow(&l->policy_of, l->responses, &room, sizeof *l->policy_of, err) < 0 ||
-        grow(&l->response, l->responses, &l->room_responses, sizeof *l->response, err) < 0)
+    if (mem_grow(&l->policy_of, l->responses, &room, sizeof *l->policy_of, err) < 0 ||
+        mem_grow(&l->response, l->responses, &l->room_responses, sizeof *l->response, err) < 0)
         return -1;
     l->policy_of[number] = policy;
     l->response[l->responses++] = (struct loaded_id){row->id, number};
@@ -93,7 +78,7 @@ static int take_annotator(void *context, const struct uuid *annotator, struct er
         return 0;
     }
     if ((l->set && dataset_add_annotator(l->set, err) < 0) ||
-        grow(&l->annotator, l->annotators, &l->room_annotators, sizeof *l->annotator, err) < 0)
+        mem_grow(&l->annotator, l->annotators, &l->room_annotators, sizeof *l->annotator, err) < 0)
         return -1;
     l->annotator[l->annotators++] = *annotator;
     return 0;
@@ -132,7 +117,7 @@ static int take_comparison(void *context, const struct fit_input_comparison *row
     if (c.annotator < 0 || c.a < 0 || c.b < 0)
         return err_set(err, ERR_INTERNAL, "a comparison names an annotator or a response that is not stored");
     if ((l->set && dataset_add_comparison(l->set, &c, err) < 0) ||
-        grow(&l->comparison, l->comparisons, &l->room_comparisons, sizeof *l->comparison, err) < 0)
+        mem_grow(&l->comparison, l->comparisons, &l->room_comparisons, sizeof *l->comparison, err) < 0)
         return -1;
     l->comparison[l->comparisons++] = c;
     sha256_update(&l->hash, row->id.bytes, sizeof row->id.bytes);

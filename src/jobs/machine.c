@@ -59,3 +59,14 @@ int machine_load_model(struct language_model *l, const char *folder, struct err 
         return -1;
     return language_model_load(l, folder, err);
 }
+
+int machine_samples(const struct lm_model *model, const struct generate_options *how, int longest, struct err *err)
+{
+    struct generate_options options = *how;
+    options.mapped = model->mapped != NULL;
+    size_t weights = options.mapped ? 0 : model->layout.count * sizeof(float);
+    if (machine_fits(weights + generate_bytes(&model->shape, &options, longest), err) == 0)
+        return 0;
+    return err_wrap(err, "sampling %d responses of up to %d tokens at once, to prompts of up to %d", how->slots,
+                    how->max_new, longest);
+}

@@ -1,4 +1,6 @@
-/* machine: what this machine has for a job, and how a model is opened so that it fits. No shared state. */
+/* machine: what this machine has for a job, and how a model is opened so that it fits. It is asked before anything is
+ * taken, so that a job that is too large ends with both figures and not by the kernel's hand. It refuses to know what
+ * else runs beside. No shared state. */
 #ifndef EGALIGN_JOBS_MACHINE_H
 #define EGALIGN_JOBS_MACHINE_H
 
@@ -6,6 +8,7 @@
 #include <stddef.h>
 
 #include "core/align/language_model.h"
+#include "core/lm/generate.h"
 
 /* Bytes of memory. */
 size_t machine_memory(void);
@@ -23,5 +26,9 @@ int machine_may_load(const char *folder, struct err *err);
 /* As language_model_load, for a model that is only read: its weights stay in their files where machine_leaves_in_files
  * says so. ERR_NO_MEMORY, before anything is loaded, when they must be loaded and may not. */
 int machine_load_model(struct language_model *l, const char *folder, struct err *err);
+
+/* Whether the machine has room to sample from `model` as `how` says, for prompts of at most `longest` tokens, beside
+ * the weights: ERR_NO_MEMORY. To be asked before sampling. */
+int machine_samples(const struct lm_model *model, const struct generate_options *how, int longest, struct err *err);
 
 #endif

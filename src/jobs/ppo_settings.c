@@ -10,11 +10,7 @@ _Static_assert(PPO_SETTINGS_DEFAULT_PRESET == 0, "the first preset is the defaul
 
 static void apply_integers(const struct ppo_settings *s, struct ppo_options *o, int *prompt_tokens)
 {
-    const struct {
-        int field;
-        int64_t value;
-        int *to;
-    } integers[] = {
+    const struct json_integer integers[] = {
         {PPO_FROZEN_BLOCKS, s->frozen_blocks, &o->frozen},
         {PPO_EPISODES, s->episodes, &o->episodes},
         {PPO_SAMPLES, s->samples, &o->samples},
@@ -26,9 +22,7 @@ static void apply_integers(const struct ppo_settings *s, struct ppo_options *o, 
         {PPO_MINIBATCHES, s->minibatches, &o->minibatches},
         {PPO_PACK_TOKENS, s->pack_tokens, &o->pack_tokens},
     };
-    for (size_t i = 0; i < sizeof integers / sizeof integers[0]; i++)
-        if (json_given(&s->seen, integers[i].field))
-            *integers[i].to = (int)integers[i].value;
+    json_take_integers(&s->seen, integers, sizeof integers / sizeof integers[0]);
     if (json_given(&s->seen, PPO_SEED))
         o->seed = (uint64_t)s->seed;
     if (json_given(&s->seen, PPO_UPDATES))
@@ -37,10 +31,7 @@ static void apply_integers(const struct ppo_settings *s, struct ppo_options *o, 
 
 static void apply_reals(const struct ppo_settings *s, struct ppo_options *o)
 {
-    const struct {
-        int field;
-        double value, *to;
-    } reals[] = {
+    const struct json_real reals[] = {
         {PPO_TEMPERATURE, s->temperature, &o->temperature},
         {PPO_END_PENALTY, s->end_penalty, &o->end_penalty},
         {PPO_SCORE_CLIP, s->score_clip, &o->score_clip},
@@ -62,9 +53,7 @@ static void apply_reals(const struct ppo_settings *s, struct ppo_options *o)
         {PPO_WEIGHT_DECAY, s->weight_decay, &o->weight_decay},
         {PPO_GRADIENT_CLIP, s->gradient_clip, &o->gradient_clip},
     };
-    for (size_t i = 0; i < sizeof reals / sizeof reals[0]; i++)
-        if (json_given(&s->seen, reals[i].field))
-            *reals[i].to = reals[i].value;
+    json_take_reals(&s->seen, reals, sizeof reals / sizeof reals[0]);
 }
 
 static void apply_choices(const struct ppo_settings *s, struct ppo_options *o)

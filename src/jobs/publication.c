@@ -140,7 +140,7 @@ static int describe_fit(const struct publication_input *in, struct publication *
 {
     struct lineage lineage;
     p->fit.k = in->fit->k;
-    p->fit.verdict = in->fit->k > 1 ? "groups_found" : "one_group_suffices";
+    p->fit.verdict = fit_document_verdict(in->fit);
     p->fit.ridge = in->fit->ridge;
     p->fit.group = arena_zeroed(&p->arena, (size_t)in->fit->k, sizeof *p->fit.group);
     if (!p->fit.group)

@@ -72,7 +72,7 @@ static int prepare(struct rebase *r, struct err *err)
     if (job_folder_make(r->job, r->folder, err) < 0 || place_file(r->folder, "result", r->result, err) < 0 ||
         place_file(r->folder, "pairs", r->data_file, err) < 0 ||
         language_model_open(&r->lm, r->job->threads, err) < 0 ||
-        language_model_load(&r->lm, r->parent.folder, err) < 0 || find_data(r, err) < 0)
+        machine_load_model(&r->lm, r->parent.folder, err) < 0 || find_data(r, err) < 0)
         return -1;
     r->options = reward_settings_apply(&r->settings, r->lm.gemm, r->data.longest);
     r->model = reward_model_new(r->lm.model, r->data.heads, r->options.seed, err);

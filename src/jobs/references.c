@@ -38,6 +38,7 @@ struct drawing {
     struct entry *entries;
     size_t count, room;
     size_t seen; /* prompts that were looked at */
+    int longest; /* tokens of a prompt that was drawn */
 };
 
 static int add(struct drawing *d, struct entry e, struct err *err)
@@ -73,6 +74,7 @@ static int take_prompt(void *context, const struct training_prompt *row, struct 
     if (result < 0 || length == 0 || length > (size_t)d->wanted->prompt_tokens ||
         length + (size_t)d->wanted->ppo->response_tokens > (size_t)context_size)
         return result;
+    d->longest = (int)length > d->longest ? (int)length : d->longest;
     struct entry e = {.prompt = keep(d->arena, row->prompt), .read = keep(d->arena, row->read)};
     return e.prompt.ptr && e.read.ptr ? add(d, e, err) : err_memory(err);
 }
@@ -101,6 +103,21 @@ static bool stop(void *context, long tokens)
     const struct drawing *d = context;
     (void)tokens;
     return *d->reporter->job->stop || d->reporter->lost;
+}
+
+static struct generate_options sampling(struct drawing *d)
+{
+    const struct ppo_options *o = d->wanted->ppo;
+    return (struct generate_options){
+        .gemm = o->gemm,
+        .sampling = {.seed = o->seed, .temperature = (float)o->temperature, .top_p = 1},
+        .max_new = o->response_tokens,
+        .eos = o->fixed_length ? -1 : d->lm->dialogue.end,
+        .slots = o->slots,
+        .memory_limit = machine_memory(),
+        .stop = stop,
+        .context = d,
+    };
 }
 
 /* The texts of a prompt's responses, from `first` of what was generated on. */
@@ -138,16 +155,7 @@ static int sample_some(struct drawing *d, size_t first, size_t count, struct err
     struct generate_prompt *prompts = mem_array(n, sizeof *prompts);
     struct generated out = {mem_array(all, sizeof *out.tokens), mem_array(all, sizeof *out.logp),
                             mem_array(n, sizeof *out.count), mem_array(n, sizeof *out.ended)};
-    struct generate_options how = {
-        .gemm = o->gemm,
-        .sampling = {.seed = o->seed, .temperature = (float)o->temperature, .top_p = 1},
-        .max_new = o->response_tokens,
-        .eos = o->fixed_length ? -1 : d->lm->dialogue.end,
-        .slots = o->slots,
-        .memory_limit = machine_memory(),
-        .stop = stop,
-        .context = d,
-    };
+    struct generate_options how = sampling(d);
     int result = tokens && prompts && out.tokens && out.logp && out.count && out.ended ? 0 : err_memory(err);
     for (size_t i = 0; i < count && result == 0; i++) {
         result = dialogue_prompt(&d->lm->dialogue, d->entries[first + i].prompt, &tokens[i], err);
@@ -174,6 +182,9 @@ static int sample_some(struct drawing *d, size_t first, size_t count, struct err
 
 static int sample_all(struct drawing *d, struct err *err)
 {
+    struct generate_options how = sampling(d);
+    if (machine_samples(d->lm->model, &how, d->longest, err) < 0)
+        return -1;
     for (size_t i = 0; i < d->count; i += TOGETHER) {
         reporter_tell(d->reporter, "references", 0, "{}", i == 0);
         if (sample_some(d, i, d->count - i < TOGETHER ? d->count - i : TOGETHER, err) < 0)

@@ -30,7 +30,8 @@ struct references_wanted {
 };
 
 /* Reads the file, or draws the prompts, samples the responses and writes it. ERR_INSUFFICIENT_DATA: no prompt fits.
- * ERR_CANCELLED when the job is told to stop or has lost its lease. references_free in any case. */
+ * ERR_NO_MEMORY before anything is sampled. ERR_CANCELLED when the job is told to stop or has lost its lease.
+ * references_free in any case. */
 int references_get(struct reporter *reporter, const struct language_model *lm, const struct references_wanted *wanted,
                    struct references *ret, struct err *err);
 void references_free(struct references *r);

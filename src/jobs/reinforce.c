@@ -88,19 +88,14 @@ static void apply_objective(struct reinforce *r)
     struct objective_options *o = &r->objective;
     bool given = json_given(&s->seen, PPO_JOB_OBJECTIVE);
     objective_options_default(given ? (enum objective_mode)s->objective : r->preset->objective, r->fit.groups, o);
-    const struct {
-        int field;
-        double value, *to;
-    } reals[] = {
+    const struct json_real reals[] = {
         {PPO_JOB_ALPHA, s->alpha, &o->alpha},
         {PPO_JOB_STEP, s->step, &o->step},
         {PPO_JOB_EMA, s->ema, &o->ema},
         {PPO_JOB_FLOOR, s->floor, &o->floor},
         {PPO_JOB_DISAGREEMENT, s->disagreement, &o->disagreement},
     };
-    for (size_t i = 0; i < sizeof reals / sizeof reals[0]; i++)
-        if (json_given(&s->seen, reals[i].field))
-            *reals[i].to = reals[i].value;
+    json_take_reals(&s->seen, reals, sizeof reals / sizeof reals[0]);
     o->least_size = json_given(&s->seen, PPO_JOB_MIN_SIZE) ? s->min_group_size : PPO_JOB_MIN_GROUP_SIZE;
     bool any = false;
     for (int u = 0; u < r->fit.groups; u++) {
@@ -162,6 +157,8 @@ static int anchor_rewards(struct reinforce *r, int prompt_tokens, struct err *er
         .ppo = &r->options,
         .path = r->references_file,
     };
+    if (machine_fits(ppo_bytes(&r->lm.model->shape, &r->options, 1), err) < 0) /* the least, before sampling */
+        return -1;
     if (references_get(&r->reporter, &r->lm, &wanted, &r->references, err) < 0 ||
         anchored_open(&r->reporter, &r->fit, r->models.name ? &r->models : NULL, &r->rewards, err) < 0)
         return -1;
@@ -232,12 +229,6 @@ static int prepare(struct reinforce *r, struct err *err)
 
 /* ---- telling ---- */
 
-static void put_real(struct buf *out, const char *name, double value)
-{
-    json_key(out, name);
-    json_put_real(out, value);
-}
-
 /* The engine's figures, how often each group's reward beats the references, and the pace. */
 static void put_figures(struct reinforce *r, struct buf *out)
 {
@@ -254,14 +245,14 @@ static void put_figures(struct reinforce *r, struct buf *out)
     anchored_win_rates(r->rewards, n, episodes, scores, rates);
     for (int u = 0; u < r->fit.groups; u++) {
         snprintf(name, sizeof name, "winrate/g%d", u);
-        put_real(out, name, rates[u]);
+        json_member_real(out, name, rates[u]);
     }
     for (int i = 0; i < PHASES; i++) {
-        put_real(out, phases[i], (double)r->spent_ns[i] * 1e-9);
+        json_member_real(out, phases[i], (double)r->spent_ns[i] * 1e-9);
         all += (double)r->spent_ns[i] * 1e-9;
     }
-    put_real(out, "eps", n / all);
-    put_real(out, "tokens_per_second", (double)r->metrics.sampled_tokens / all);
+    json_member_real(out, "eps", n / all);
+    json_member_real(out, "tokens_per_second", (double)r->metrics.sampled_tokens / all);
     json_close(out, '}');
 }
 
@@ -271,11 +262,11 @@ static void put_sample(const struct reinforce *r, const struct ppo_episode *e, c
     char name[32];
     buf_readable(text, e->text.ptr, e->text.len);
     json_open(figures, '{');
-    put_real(figures, "score", e->score);
-    put_real(figures, "kl", e->kl);
+    json_member_real(figures, "score", e->score);
+    json_member_real(figures, "kl", e->kl);
     for (int u = 0; u < r->fit.groups; u++) {
         snprintf(name, sizeof name, "scores/g%d", u);
-        put_real(figures, name, scores[u]);
+        json_member_real(figures, name, scores[u]);
     }
     json_close(figures, '}');
 }
@@ -384,18 +375,6 @@ static int train(struct reinforce *r, struct err *err)
 
 /* ---- the result ---- */
 
-static void put_text(struct buf *out, const char *name, const char *text)
-{
-    json_key(out, name);
-    json_put_text(out, text);
-}
-
-static void put_int(struct buf *out, const char *name, int64_t value)
-{
-    json_key(out, name);
-    json_put_int(out, value);
-}
-
 /* What the recipe says beyond the options. */
 static void put_recipe(struct reinforce *r, struct buf *out)
 {
@@ -405,32 +384,32 @@ static void put_recipe(struct reinforce *r, struct buf *out)
     json_key(out, "fit");
     json_put_uuid(out, &r->fit.fit);
     if (r->models.name) {
-        put_text(out, "rewards", r->models.name);
-        put_text(out, "rewards_digest", sha256_hex(r->models.digest, hex));
+        json_member_text(out, "rewards", r->models.name);
+        json_member_text(out, "rewards_digest", sha256_hex(r->models.digest, hex));
     }
-    put_text(out, "objective", objective_name(r->objective.mode));
-    put_text(out, "anchor", anchor_name((enum anchor)r->settings.anchor));
-    put_int(out, "groups", r->fit.groups);
+    json_member_text(out, "objective", objective_name(r->objective.mode));
+    json_member_text(out, "anchor", anchor_name((enum anchor)r->settings.anchor));
+    json_member_int(out, "groups", r->fit.groups);
     json_key(out, "weights");
     json_open(out, '[');
     for (int u = 0; u < r->fit.groups; u++)
         json_put_real(out, r->metrics.group_weights[u]);
     json_close(out, ']');
-    put_text(out, "reference_digest", sha256_hex(r->reference.digest, hex));
-    put_text(out, "preset", r->preset->name);
+    json_member_text(out, "reference_digest", sha256_hex(r->reference.digest, hex));
+    json_member_text(out, "preset", r->preset->name);
     if (r->options.lora.rank > 0) {
-        put_int(out, "lora_rank", r->options.lora.rank);
-        put_real(out, "lora_alpha", ppo_adapters(r->ppo)->alpha);
+        json_member_int(out, "lora_rank", r->options.lora.rank);
+        json_member_real(out, "lora_alpha", ppo_adapters(r->ppo)->alpha);
     }
-    put_int(out, "seed", (int64_t)r->options.seed);
-    put_int(out, "updates_done", ppo_done(r->ppo));
-    put_int(out, "episodes_seen", ppo_done(r->ppo) * r->options.episodes);
-    put_int(out, "prompts_used", r->references.set.prompts);
-    put_int(out, "references_used", r->references.set.start[r->references.set.prompts]);
-    put_real(out, "kl", r->metrics.kl);
-    put_real(out, "beta", r->metrics.kl_coef);
-    put_text(out, "backend", r->lm.gemm.backend->name);
-    put_text(out, "program", program);
+    json_member_int(out, "seed", (int64_t)r->options.seed);
+    json_member_int(out, "updates_done", ppo_done(r->ppo));
+    json_member_int(out, "episodes_seen", ppo_done(r->ppo) * r->options.episodes);
+    json_member_int(out, "prompts_used", r->references.set.prompts);
+    json_member_int(out, "references_used", r->references.set.start[r->references.set.prompts]);
+    json_member_real(out, "kl", r->metrics.kl);
+    json_member_real(out, "beta", r->metrics.kl_coef);
+    json_member_text(out, "backend", r->lm.gemm.backend->name);
+    json_member_text(out, "program", program);
     json_close(out, '}');
 }
 

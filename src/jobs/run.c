@@ -64,7 +64,7 @@ static enum child_exit write_stop(const struct job_context *job)
     struct pg *pg = NULL;
     int result = reporter_connect(job->conninfo, &pg, &e);
     if (result == 0)
-        result = job_release(pg, job->lease, false, job->attempts, "told to stop; it goes on from a checkpoint", &e);
+        result = job_release(pg, job->lease, ERR_OK, job->attempts, "told to stop; it goes on from a checkpoint", &e);
     if (result < 0)
         log_err(LOG_ERROR, "job_unwritten", &e);
     pg_close(pg);
@@ -78,9 +78,10 @@ static enum child_exit write_failure(const struct job_context *job, const struct
     struct pg *pg = NULL;
     enum child_exit written = CHILD_SPEECHLESS;
     bool again = err_info(why->code)->retryable || why->code == ERR_CANCELLED;
+    enum err_code failure = why->code == ERR_CANCELLED ? ERR_LEASE_LOST : why->code;
     int result = reporter_connect(job->conninfo, &pg, &e);
     if (result == 0 && again)
-        result = job_release(pg, job->lease, true, job->attempts, why->message, &e);
+        result = job_release(pg, job->lease, failure, job->attempts, why->message, &e);
     else if (result == 0)
         result = job_end(pg, job->lease, JOB_FAILED, why, why->message, &e);
     if (result == 0)

@@ -4,11 +4,7 @@
 
 static void apply_integers(const struct fit_settings *s, struct fit_options *o)
 {
-    const struct {
-        int field;
-        int64_t value;
-        int *to;
-    } integers[] = {
+    const struct json_integer integers[] = {
         {FIT_K, s->k, &o->k},
         {FIT_K_MAX, s->k_max, &o->k_max},
         {FIT_RESTARTS, s->restarts, &o->restarts},
@@ -17,25 +13,18 @@ static void apply_integers(const struct fit_settings *s, struct fit_options *o)
         {FIT_PERMUTATIONS, s->permutations, &o->permutations},
         {FIT_FOLDS, s->folds, &o->folds},
     };
-    for (size_t i = 0; i < sizeof integers / sizeof integers[0]; i++)
-        if (json_given(&s->seen, integers[i].field))
-            *integers[i].to = (int)integers[i].value;
+    json_take_integers(&s->seen, integers, sizeof integers / sizeof integers[0]);
 }
 
 static void apply_reals(const struct fit_settings *s, struct fit_options *o)
 {
-    const struct {
-        int field;
-        double value, *to;
-    } reals[] = {
+    const struct json_real reals[] = {
         {FIT_RIDGE, s->ridge, &o->ridge},
         {FIT_MIN_GROUP_SIZE, s->min_group_size, &o->min_group_size},
         {FIT_ASSIGN_THRESHOLD, s->assign_threshold, &o->assign_threshold},
         {FIT_SIGNIFICANCE, s->significance, &o->significance},
     };
-    for (size_t i = 0; i < sizeof reals / sizeof reals[0]; i++)
-        if (json_given(&s->seen, reals[i].field))
-            *reals[i].to = reals[i].value;
+    json_take_reals(&s->seen, reals, sizeof reals / sizeof reals[0]);
 }
 
 int settings_apply(const struct fit_settings *s, int threads, struct fit_options *ret, int *ret_buckets,

@@ -13,12 +13,13 @@
 struct rate {
     struct json_seen seen;
     int64_t n;
-    double rate, low, high, bootstrap_low, bootstrap_high;
+    double effective, rate, low, high, bootstrap_low, bootstrap_high;
 };
-enum { RATE_N, RATE_RATE, RATE_LOW, RATE_HIGH, RATE_BOOTSTRAP_LOW, RATE_BOOTSTRAP_HIGH };
+enum { RATE_N, RATE_EFFECTIVE, RATE_RATE, RATE_LOW, RATE_HIGH, RATE_BOOTSTRAP_LOW, RATE_BOOTSTRAP_HIGH };
 
 static const struct json_field rate_fields[] = {
     [RATE_N] = JSON_FIELD(INT, struct rate, n, "n"),
+    [RATE_EFFECTIVE] = JSON_FIELD(REAL, struct rate, effective, "effective_n"), /* not in the oldest documents */
     [RATE_RATE] = JSON_FIELD(REAL, struct rate, rate, "rate", .flags = JSON_NULLABLE),
     [RATE_LOW] = JSON_FIELD(REAL, struct rate, low, "low"),
     [RATE_HIGH] = JSON_FIELD(REAL, struct rate, high, "high"),
@@ -194,15 +195,9 @@ static int single_at(const struct entry *e, int u, int n, const struct entry *al
 
 /* ---- writing ---- */
 
-static void put_real(struct buf *out, const char *name, double value)
-{
-    json_key(out, name);
-    json_put_real(out, value);
-}
-
 static void put_given(struct buf *out, const char *name, const struct rate *r, int field, double value)
 {
-    put_real(out, name, json_has(&r->seen, field) ? value : NAN);
+    json_member_real(out, name, json_has(&r->seen, field) ? value : NAN);
 }
 
 static int put_group(struct buf *out, const struct entry *e, int u, int n, const struct entry *all, struct err *err)
@@ -214,23 +209,22 @@ static int put_group(struct buf *out, const struct entry *e, int u, int n, const
     json_open(out, '{');
     json_key(out, "group");
     json_put_uuid(out, &e->group[u].id);
-    json_key(out, "n");
-    json_put_int(out, r->n);
+    json_member_int(out, "n", r->n);
+    put_given(out, "effective_n", r, RATE_EFFECTIVE, r->effective);
     put_given(out, "rate", r, RATE_RATE, r->rate);
-    put_real(out, "low", r->low);
-    put_real(out, "high", r->high);
+    json_member_real(out, "low", r->low);
+    json_member_real(out, "high", r->high);
     put_given(out, "bootstrap_low", r, RATE_BOOTSTRAP_LOW, r->bootstrap_low);
     put_given(out, "bootstrap_high", r, RATE_BOOTSTRAP_HIGH, r->bootstrap_high);
-    put_real(out, "training_rate", e->group[u].training.rate);
+    json_member_real(out, "training_rate", e->group[u].training.rate);
     json_key(out, "human");
     json_open(out, '{');
-    json_key(out, "n");
-    json_put_int(out, human->n);
+    json_member_int(out, "n", human->n);
     put_given(out, "rate", human, RATE_RATE, human->rate);
-    put_real(out, "low", human->low);
-    put_real(out, "high", human->high);
+    json_member_real(out, "low", human->low);
+    json_member_real(out, "high", human->high);
     json_close(out, '}');
-    put_real(out, "single_at_equal_kl", single);
+    json_member_real(out, "single_at_equal_kl", single);
     json_close(out, '}');
     return 0;
 }
@@ -240,16 +234,12 @@ static void put_head(struct buf *out, const struct entry *e)
 {
     json_key(out, "evaluation");
     json_put_uuid(out, &e->figures->id);
-    json_key(out, "policy");
-    json_put_str(out, e->figures->policy);
-    json_key(out, "against");
-    json_put_str(out, e->figures->against);
-    json_key(out, "objective");
-    json_put_str(out, e->figures->objective);
+    json_member_str(out, "policy", e->figures->policy);
+    json_member_str(out, "against", e->figures->against);
+    json_member_str(out, "objective", e->figures->objective);
     json_key(out, "as_of");
     json_put_time(out, e->figures->published_at);
-    json_key(out, "by");
-    json_put_text(out, e->judged ? "judge" : "training");
+    json_member_text(out, "by", e->judged ? "judge" : "training");
 }
 
 static void put_figures(struct buf *out, const struct entry *e)
@@ -259,10 +249,10 @@ static void put_figures(struct buf *out, const struct entry *e)
         json_put_uuid(out, &e->group[e->standing.worst].id);
     else
         json_put_null(out);
-    put_real(out, "least", e->standing.least);
-    put_real(out, "mean", e->standing.mean);
-    put_real(out, "gap", e->standing.gap);
-    put_real(out, "kl", e->kl);
+    json_member_real(out, "least", e->standing.least);
+    json_member_real(out, "mean", e->standing.mean);
+    json_member_real(out, "gap", e->standing.gap);
+    json_member_real(out, "kl", e->kl);
 }
 
 static int put_entry(struct buf *out, const struct entry *e, int n, const struct entry *all, struct err *err)
@@ -271,8 +261,7 @@ static int put_entry(struct buf *out, const struct entry *e, int n, const struct
     const struct divergence *d = &e->result.kl.policy;
     json_open(out, '{');
     put_head(out, e);
-    json_key(out, "judge");
-    json_put_str(out, e->result.judge.status);
+    json_member_str(out, "judge", e->result.judge.status);
     json_key(out, "groups");
     json_open(out, '[');
     for (int u = 0; u < e->groups; u++)
@@ -280,10 +269,9 @@ static int put_entry(struct buf *out, const struct entry *e, int n, const struct
             return -1;
     json_close(out, ']');
     put_figures(out, e);
-    put_real(out, "kl_error", json_has(&d->seen, DIVERGENCE_ERROR) ? d->error : NAN);
-    put_real(out, "price_of_fairness", best ? best->standing.mean - e->standing.mean : NAN);
-    json_key(out, "compared_with");
-    json_put_str(out, best ? best->figures->policy : (struct str){0});
+    json_member_real(out, "kl_error", json_has(&d->seen, DIVERGENCE_ERROR) ? d->error : NAN);
+    json_member_real(out, "price_of_fairness", best ? best->standing.mean - e->standing.mean : NAN);
+    json_member_str(out, "compared_with", best ? best->figures->policy : (struct str){0});
     json_close(out, '}');
     return 0;
 }

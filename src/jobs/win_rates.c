@@ -116,17 +116,14 @@ static int count_meetings(const struct loaded *l, const struct fit *fit, struct 
 
 static void put_rate(struct buf *out, const struct proportion *p)
 {
-    json_key(out, "n");
-    json_put_real(out, p->n);
+    json_member_real(out, "n", p->n);
     json_key(out, "rate");
     if (p->n > 0)
         json_put_real(out, p->value);
     else
         json_put_null(out);
-    json_key(out, "low");
-    json_put_real(out, p->low);
-    json_key(out, "high");
-    json_put_real(out, p->high);
+    json_member_real(out, "low", p->low);
+    json_member_real(out, "high", p->high);
 }
 
 static void put_proportion(struct buf *out, const struct proportion *p)
@@ -168,18 +165,12 @@ static void put_groups(struct buf *out, const struct win_rates_input *in)
         json_open(out, '{');
         json_key(out, "id");
         json_put_uuid(out, &in->group[u].lineage);
-        json_key(out, "ordinal");
-        json_put_int(out, u);
-        json_key(out, "name");
-        json_put_str(out, in->group[u].name);
-        json_key(out, "colour");
-        json_put_int(out, in->group[u].colour);
-        json_key(out, "weight");
-        json_put_real(out, in->fit->group[u].weight);
-        json_key(out, "size");
-        json_put_int(out, in->fit->group[u].size);
-        json_key(out, "worst_off");
-        json_put_bool(out, u == worst);
+        json_member_int(out, "ordinal", u);
+        json_member_str(out, "name", in->group[u].name);
+        json_member_int(out, "colour", in->group[u].colour);
+        json_member_real(out, "weight", in->fit->group[u].weight);
+        json_member_int(out, "size", in->fit->group[u].size);
+        json_member_bool(out, "worst_off", u == worst);
         win_rates_accuracy(out, &in->fit->group[u].accuracy);
         json_close(out, '}');
     }
@@ -194,8 +185,7 @@ static void put_policies(struct buf *out, const struct loaded *l, const struct t
     for (int i = 0; i < t->policies; i++)
         json_put_str(out, l->policy[t->shown[i]]);
     json_close(out, ']');
-    json_key(out, "policies_left_out");
-    json_put_int(out, t->left_out);
+    json_member_int(out, "policies_left_out", t->left_out);
 }
 
 static struct proportion rate_of(const struct meeting *m)
@@ -213,14 +203,10 @@ static void put_meeting(struct buf *out, const struct win_rates_input *in, const
     json_open(out, '{');
     json_key(out, "group");
     json_put_uuid(out, &in->group[group].lineage);
-    json_key(out, "policy");
-    json_put_str(out, in->loaded->policy[t->shown[policy]]);
-    json_key(out, "opponent");
-    json_put_str(out, in->loaded->policy[t->shown[opponent]]);
-    json_key(out, "wins");
-    json_put_int(out, m->wins);
-    json_key(out, "ties");
-    json_put_int(out, m->ties);
+    json_member_str(out, "policy", in->loaded->policy[t->shown[policy]]);
+    json_member_str(out, "opponent", in->loaded->policy[t->shown[opponent]]);
+    json_member_int(out, "wins", m->wins);
+    json_member_int(out, "ties", m->ties);
     put_rate(out, &rate);
     json_close(out, '}');
 }
@@ -266,8 +252,7 @@ static void put_worst_off(struct buf *out, const struct win_rates_input *in, con
         if (worst < 0)
             continue;
         json_open(out, '{');
-        json_key(out, "policy");
-        json_put_str(out, in->loaded->policy[t->shown[p]]);
+        json_member_str(out, "policy", in->loaded->policy[t->shown[p]]);
         json_key(out, "group");
         json_put_uuid(out, &in->group[worst].lineage);
         put_rate(out, &least);
@@ -281,26 +266,18 @@ static void put_head(struct buf *out, const struct win_rates_input *in, const ch
     int unassigned = 0;
     for (int h = 0; in->fit && h < in->fit->annotators; h++)
         unassigned += in->fit->annotator[h].group < 0;
-    json_key(out, "status");
-    json_put_text(out, status);
-    json_key(out, "project");
-    json_put_text(out, in->project);
+    json_member_text(out, "status", status);
+    json_member_text(out, "project", in->project);
     json_key(out, "fit_id");
     json_put_uuid(out, &in->fit_id);
     json_key(out, "as_of");
     json_put_time(out, in->loaded->data.as_of);
-    json_key(out, "k");
-    json_put_int(out, in->fit ? in->fit->k : 0);
-    json_key(out, "reason");
-    json_put_text(out, in->reason);
-    json_key(out, "comparisons");
-    json_put_int(out, in->loaded->comparisons);
-    json_key(out, "annotators");
-    json_put_int(out, in->loaded->annotators);
-    json_key(out, "unassigned");
-    json_put_int(out, in->fit ? unassigned : in->loaded->annotators);
-    json_key(out, "interval");
-    json_put_text(out, "wilson 95 %");
+    json_member_int(out, "k", in->fit ? in->fit->k : 0);
+    json_member_text(out, "reason", in->reason);
+    json_member_int(out, "comparisons", in->loaded->comparisons);
+    json_member_int(out, "annotators", in->loaded->annotators);
+    json_member_int(out, "unassigned", in->fit ? unassigned : in->loaded->annotators);
+    json_member_text(out, "interval", "wilson 95 %");
 }
 
 static void put_insufficient(struct buf *out, const struct win_rates_input *in)
@@ -309,12 +286,10 @@ static void put_insufficient(struct buf *out, const struct win_rates_input *in)
     json_key(out, "missing");
     json_open(out, '{');
     if (in->missing_comparisons > 0) {
-        json_key(out, "comparisons");
-        json_put_int(out, in->missing_comparisons);
+        json_member_int(out, "comparisons", in->missing_comparisons);
     }
     if (in->missing_annotators > 0) {
-        json_key(out, "annotators");
-        json_put_int(out, in->missing_annotators);
+        json_member_int(out, "annotators", in->missing_annotators);
     }
     json_close(out, '}');
     buf_text(out, ",\"groups\":[],\"policies\":[],\"win_rates\":[],\"worst_off\":[]");

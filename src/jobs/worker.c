@@ -11,6 +11,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/metrics.h"
+#include "jobs/job_folder.h"
 #include "jobs/policy_folder.h"
 #include "store/fit.h"
 #include "store/job.h"
@@ -162,8 +163,8 @@ static int write_ending(struct worker *w, struct err *err)
     if (w->ending == ENDING_CANCEL)
         return job_end(w->pg, &w->lease, JOB_CANCELLED, NULL, "cancelled", err);
     if (w->ending == ENDING_STOP)
-        return job_release(w->pg, &w->lease, false, w->options->attempts, "the worker was told to stop", err);
-    return job_release(w->pg, &w->lease, true, w->options->attempts, reason, err);
+        return job_release(w->pg, &w->lease, ERR_OK, w->options->attempts, "the worker was told to stop", err);
+    return job_release(w->pg, &w->lease, ERR_LEASE_LOST, w->options->attempts, reason, err);
 }
 
 static void count_ending(const struct worker *w)
@@ -252,6 +253,19 @@ static void claim(struct worker *w)
         database_failed(w, "job_claim", &e);
 }
 
+/* Removes files that nobody will ask for. */
+static int tidy(struct worker *w, struct err *err)
+{
+    const struct worker_options *o = w->options;
+    int policies = policy_folder_discard(w->pg, o->model_folder, err);
+    int jobs = policies < 0 ? -1 : job_folder_discard(w->pg, o->model_folder, o->folder_hours, err);
+    if (policies > 0)
+        log_event(LOG_INFO, "policies_removed", "the files of %d deleted policies were removed", policies);
+    if (jobs > 0)
+        log_event(LOG_INFO, "job_folders_removed", "the folders of %d jobs that ended long ago were removed", jobs);
+    return jobs < 0 ? -1 : 0;
+}
+
 static void chores(struct worker *w)
 {
     struct err e = {0};
@@ -268,10 +282,7 @@ static void chores(struct worker *w)
     int asked = freed < 0 ? -1 : fit_schedule(w->pg, &e);
     if (asked > 0)
         log_event(LOG_INFO, "fits_scheduled", "%d fits asked for", asked);
-    int removed = asked < 0 ? -1 : policy_folder_discard(w->pg, w->options->model_folder, &e);
-    if (removed > 0)
-        log_event(LOG_INFO, "policies_removed", "the files of %d deleted policies were removed", removed);
-    if (removed < 0)
+    if (asked < 0 || tidy(w, &e) < 0)
         database_failed(w, "worker_chores", &e);
 }
 

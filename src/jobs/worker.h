@@ -7,7 +7,8 @@
  * goes back to the queue with the reason, until it has failed too often.
  *
  * Every worker also does what nobody in particular is there for: it frees jobs whose worker fell silent, runs the
- * scheduler (fit_schedule), which lets only one in at a time, and removes the files of deleted policies.
+ * scheduler (fit_schedule), which lets only one in at a time, and removes the files of deleted policies and of jobs
+ * that ended long ago.
  *
  * A lost database is waited for with backoff; a child goes on computing meanwhile, and its lease decides whether what
  * it finds still counts. SIGTERM or SIGINT: the child is stopped, its job is given back without counting as a failure,
@@ -28,6 +29,7 @@ struct worker_options {
     int attempts;         /* failures that end a job */
     int stop_seconds;     /* from SIGTERM to SIGKILL of a child */
     int poll_seconds;     /* how often the queue and the scheduler are looked at without a notification */
+    int folder_hours;     /* that a failed or cancelled job keeps its folder; 0: for ever */
     int deadline_ms;      /* of a database operation */
     const struct child_setting *settings; /* for the child; ended by a NULL name */
 };

@@ -1,5 +1,6 @@
 #include "store/evaluation.h"
 
+#include "store/document.h"
 #include "store/job.h"
 #include "store/pg.h"
 #include "store/policy.h"
@@ -89,24 +90,13 @@ int evaluation_request(struct pool *pool, const struct uuid *project, const stru
 int evaluation_get(struct pool *pool, const struct uuid *project, const struct uuid *evaluation, struct buf *out,
                    struct err *err)
 {
-    struct pg_params p = {0};
-    pg_param_uuid(&p, project);
-    pg_param_uuid(&p, evaluation);
-    int status = query_json(pool, QUERY_evaluation_get, &p, out, err);
-    pg_params_free(&p);
-    return status;
+    return document_get(pool, QUERY_evaluation_get, project, evaluation, out, err);
 }
 
 int evaluation_list(struct pool *pool, const struct uuid *project, const struct page *page, struct buf *out,
                     struct err *err)
 {
-    struct pg_params p = {0};
-    pg_param_uuid(&p, project);
-    int status = page_by_uuid(page, &p, err);
-    if (status == 0)
-        status = query_json(pool, QUERY_evaluation_list, &p, out, err);
-    pg_params_free(&p);
-    return status;
+    return document_page(pool, QUERY_evaluation_list, project, page_by_uuid, page, out, err);
 }
 
 /* ---- for run-job ---- */

@@ -1,40 +1,16 @@
 #include "store/fit_read.h"
 
+#include "store/document.h"
 #include "store/pool.h"
-
-/* The queries here take the project and mostly one thing in it. */
-static int document(struct pool *pool, enum query query, const struct uuid *project, const struct uuid *id,
-                    struct buf *out, struct err *err)
-{
-    struct pg_params p = {0};
-    pg_param_uuid(&p, project);
-    if (id)
-        pg_param_uuid(&p, id);
-    int status = query_json(pool, query, &p, out, err);
-    pg_params_free(&p);
-    return status;
-}
-
-static int listing(struct pool *pool, enum query query, const struct uuid *project, const struct page *page,
-                   struct buf *out, struct err *err)
-{
-    struct pg_params p = {0};
-    pg_param_uuid(&p, project);
-    int status = page_by_uuid(page, &p, err);
-    if (status == 0)
-        status = query_json(pool, query, &p, out, err);
-    pg_params_free(&p);
-    return status;
-}
 
 int fit_get(struct pool *pool, const struct uuid *project, const struct uuid *fit, struct buf *out, struct err *err)
 {
-    return document(pool, QUERY_fit_get, project, fit, out, err);
+    return document_get(pool, QUERY_fit_get, project, fit, out, err);
 }
 
 int fit_list(struct pool *pool, const struct uuid *project, const struct page *page, struct buf *out, struct err *err)
 {
-    return listing(pool, QUERY_fit_list, project, page, out, err);
+    return document_page(pool, QUERY_fit_list, project, page_by_uuid, page, out, err);
 }
 
 int fit_publish(struct pool *pool, const struct uuid *project, const struct uuid *fit, struct buf *out, struct err *err)
@@ -56,12 +32,12 @@ int fit_publish(struct pool *pool, const struct uuid *project, const struct uuid
 
 int group_list(struct pool *pool, const struct uuid *project, struct buf *out, struct err *err)
 {
-    return document(pool, QUERY_group_list, project, NULL, out, err);
+    return document_get(pool, QUERY_group_list, project, NULL, out, err);
 }
 
 int group_get(struct pool *pool, const struct uuid *project, const struct uuid *group, struct buf *out, struct err *err)
 {
-    return document(pool, QUERY_group_get, project, group, out, err);
+    return document_get(pool, QUERY_group_get, project, group, out, err);
 }
 
 int group_rename(struct pool *pool, const struct uuid *project, const struct uuid *group, struct str name,
@@ -79,7 +55,7 @@ int group_rename(struct pool *pool, const struct uuid *project, const struct uui
 int membership_list(struct pool *pool, const struct uuid *project, const struct page *page, struct buf *out,
                     struct err *err)
 {
-    return listing(pool, QUERY_membership_list, project, page, out, err);
+    return document_page(pool, QUERY_membership_list, project, page_by_uuid, page, out, err);
 }
 
 /* What the rows of fit_published say. */

@@ -1,5 +1,6 @@
 #include "store/item.h"
 
+#include "store/document.h"
 #include "store/identity.h"
 #include "store/pool.h"
 #include "store/transaction.h"
@@ -90,23 +91,12 @@ int item_store_on(struct pg *pg, const struct uuid *project, const struct uuid *
 
 int item_get(struct pool *pool, const struct uuid *project, const struct uuid *item, struct buf *out, struct err *err)
 {
-    struct pg_params p = {0};
-    pg_param_uuid(&p, project);
-    pg_param_uuid(&p, item);
-    int status = query_json(pool, QUERY_item_get, &p, out, err);
-    pg_params_free(&p);
-    return status;
+    return document_get(pool, QUERY_item_get, project, item, out, err);
 }
 
 int item_list(struct pool *pool, const struct uuid *project, const struct page *page, struct buf *out, struct err *err)
 {
-    struct pg_params p = {0};
-    pg_param_uuid(&p, project);
-    int status = page_by_uuid(page, &p, err);
-    if (status == 0)
-        status = query_json(pool, QUERY_item_list, &p, out, err);
-    pg_params_free(&p);
-    return status;
+    return document_page(pool, QUERY_item_list, project, page_by_uuid, page, out, err);
 }
 
 int item_absent(struct pool *pool, const struct uuid *project, const struct uuid *items, const bool *looked_for,
@@ -117,7 +107,7 @@ int item_absent(struct pool *pool, const struct uuid *project, const struct uuid
     struct pg_result *r = NULL;
     pg_array_start(&ids, PG_UUID);
     for (size_t i = 0; i < count; i++)
-        pg_array_uuid(&ids, looked_for[i] ? &items[i] : NULL);
+        pg_array_uuid(&ids, !looked_for || looked_for[i] ? &items[i] : NULL);
     pg_param_uuid(&p, project);
     pg_param_array(&p, &ids);
     int absent = pool_query(pool, QUERY_item_absent, &p, &r, err) < 0 ? -1 : pg_rows(r);

@@ -32,8 +32,8 @@ int item_list(struct pool *pool, const struct uuid *project, const struct page *
 int item_store_on(struct pg *pg, const struct uuid *project, const struct uuid *item, struct str prompt,
                   const struct item_response *responses, size_t count, struct err *err);
 
-/* Looks for the first of `count` items that is not in the project, among those with `looked_for`: 1 and its place, 0
- * when all are there. */
+/* Looks for the first of `count` items that is not in the project, among those with `looked_for` (NULL: all): 1 and its
+ * place, 0 when all are there. */
 int item_absent(struct pool *pool, const struct uuid *project, const struct uuid *items, const bool *looked_for,
                 size_t count, size_t *ret_place, struct err *err);
 

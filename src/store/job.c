@@ -259,10 +259,8 @@ int job_end(struct pg *pg, const struct job_lease *lease, enum job_outcome outco
     int result = -1;
     if (why) {
         json_open(&error, '{');
-        json_key(&error, "code");
-        json_put_text(&error, err_info(why->code)->wire);
-        json_key(&error, "message");
-        json_put_text(&error, why->message);
+        json_member_text(&error, "code", err_info(why->code)->wire);
+        json_member_text(&error, "message", why->message);
         json_close(&error, '}');
     }
     param_ids(&p, &lease->job, &lease->token);
@@ -279,13 +277,13 @@ int job_end(struct pg *pg, const struct job_lease *lease, enum job_outcome outco
     return result;
 }
 
-int job_release(struct pg *pg, const struct job_lease *lease, bool failure, int most, const char *reason,
+int job_release(struct pg *pg, const struct job_lease *lease, enum err_code failure, int most, const char *reason,
                 struct err *err)
 {
     struct pg_params p = {0};
     param_ids(&p, &lease->job, &lease->token);
     pg_param_cstr(&p, reason);
-    pg_param_bool(&p, failure);
+    pg_param_cstr(&p, failure == ERR_OK ? NULL : err_info(failure)->wire);
     pg_param_int(&p, most);
     return run_leased(pg, QUERY_job_release, &p, NULL, err);
 }
@@ -301,5 +299,24 @@ int job_recover(struct pg *pg, int most, int *ret_failed, struct err *err)
         *ret_failed += str_is(pg_text(r, i, 1), "failed");
     if (rows > 0)
         pg_result_free(r);
+    return rows;
+}
+
+int job_folder_due(struct pg *pg, const struct uuid *jobs, size_t count, int hours, struct uuid *ret, struct err *err)
+{
+    struct pg_params p = {0};
+    struct pg_array ids = {0};
+    struct pg_result *r = NULL;
+    pg_array_start(&ids, PG_UUID);
+    for (size_t i = 0; i < count; i++)
+        pg_array_uuid(&ids, &jobs[i]);
+    pg_param_array(&p, &ids);
+    pg_param_int(&p, hours);
+    int rows = run(pg, QUERY_job_folder_due, &p, &r, err);
+    if (rows > 0) {
+        *ret = pg_uuid(r, 0, 0);
+        pg_result_free(r);
+    }
+    buf_free(&ids.bytes);
     return rows;
 }

@@ -102,13 +102,18 @@ int job_hold(struct pg *pg, const struct job_lease *lease, struct err *err);
 int job_end(struct pg *pg, const struct job_lease *lease, enum job_outcome outcome, const struct err *why,
             const char *reason, struct err *err);
 
-/* Gives the job back to the queue with a reason. `failure`: it counts, and the `most`-th failure ends the job as
- * failed. A job whose end was asked for is cancelled instead. ERR_LEASE_LOST. */
-int job_release(struct pg *pg, const struct job_lease *lease, bool failure, int most, const char *reason,
+/* Gives the job back to the queue with a reason. A `failure` (ERR_OK: it is none) counts, and the `most`-th ends the
+ * job as failed, with that code. A job whose end was asked for is cancelled instead. ERR_LEASE_LOST. */
+int job_release(struct pg *pg, const struct job_lease *lease, enum err_code failure, int most, const char *reason,
                 struct err *err);
 
 /* Frees the jobs whose lease has run out, as job_release with a failure; any worker may. *ret_failed: how many of them
  * have failed for good. Returns how many were freed, or -1. */
 int job_recover(struct pg *pg, int most, int *ret_failed, struct err *err);
+
+/* The first of `count` jobs whose folder (jobs/job_folder.h) is kept no longer: it failed or was cancelled more than
+ * `hours` ago (0: never), or is done; 1 and its id, 0 when there is none. Nobody else can change the job until the
+ * transaction that this is called in has ended; its log says that the folder went. */
+int job_folder_due(struct pg *pg, const struct uuid *jobs, size_t count, int hours, struct uuid *ret, struct err *err);
 
 #endif

@@ -2,6 +2,7 @@
 
 #include <ctype.h>
 
+#include "store/document.h"
 #include "store/job.h"
 #include "store/pg.h"
 #include "store/pool.h"
@@ -107,12 +108,7 @@ int policy_refer(struct pool *pool, const struct uuid *project, struct str name_
 int policy_get(struct pool *pool, const struct uuid *project, const struct uuid *policy, struct buf *out,
                struct err *err)
 {
-    struct pg_params p = {0};
-    pg_param_uuid(&p, project);
-    pg_param_uuid(&p, policy);
-    int result = query_json(pool, QUERY_policy_get, &p, out, err);
-    pg_params_free(&p);
-    return result;
+    return document_get(pool, QUERY_policy_get, project, policy, out, err);
 }
 
 int policy_list(struct pool *pool, const struct uuid *project, const char *role, const struct page *page,

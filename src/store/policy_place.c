@@ -8,6 +8,9 @@
 #include <string.h>
 #include <sys/stat.h>
 
+/* More than any model directory has, and little enough to be looked at while somebody waits. */
+enum { DEPTH_MOST = 8, ENTRIES_MOST = 10000 };
+
 static int refuse(struct err *err, const char *pointer, const char *folder, const char *why)
 {
     return err_at(err, ERR_INVALID_VALUE, pointer, "%.200s: %s", folder, why);
@@ -30,11 +33,20 @@ static bool lies_in_real(const char *path, const char *root, size_t length)
     return realpath(name, real) && strcmp(real, "/") != 0 && lies_in(path, real);
 }
 
-static bool allowed(const char *model_folder, const char *policy_folders, const char *path)
+/* ---- folders that may be read ---- */
+
+/* What is looked at, and how much of it has been. */
+struct place_rules {
+    const char *model_folder, *policy_folders;
+    const char *pointer; /* for errors */
+    int entries;
+};
+
+static bool allowed(const struct place_rules *r, const char *path)
 {
-    if (lies_in_real(path, model_folder, strlen(model_folder)))
+    if (lies_in_real(path, r->model_folder, strlen(r->model_folder)))
         return true;
-    for (const char *at = policy_folders; *at;) {
+    for (const char *at = r->policy_folders; *at;) {
         size_t length = strcspn(at, ":");
         if (lies_in_real(path, at, length))
             return true;
@@ -44,34 +56,75 @@ static bool allowed(const char *model_folder, const char *policy_folders, const 
 }
 
 /* Whether the service itself keeps it. */
-static bool own(const char *model_folder, const char *path)
+static bool own(const struct place_rules *r, const char *path)
 {
     static const char *const parts[] = {"policies", "jobs"};
     char part[PATH_MAX];
     for (size_t i = 0; i < sizeof parts / sizeof parts[0]; i++) {
-        int n = snprintf(part, sizeof part, "%s/%s", model_folder, parts[i]);
+        int n = snprintf(part, sizeof part, "%s/%s", r->model_folder, parts[i]);
         if (n < (int)sizeof part && lies_in_real(path, part, (size_t)n))
             return true;
     }
     return false;
 }
 
-static int check_files(const char *model_folder, const char *policy_folders, const char *folder, const char *pointer,
-                       struct err *err)
+/* ---- all that is in a folder ---- */
+
+/* A folder and those above it, as they are walked through; on the stack. */
+struct above {
+    const struct above *up;
+    dev_t device;
+    ino_t number;
+};
+
+static bool is_above(const struct above *above, const struct stat *status)
 {
-    char name[PATH_MAX], real[PATH_MAX];
+    for (; above; above = above->up)
+        if (above->device == status->st_dev && above->number == status->st_ino)
+            return true;
+    return false;
+}
+
+static int check_files(struct place_rules *r, const char *folder, const struct above *above, int depth,
+                       struct err *err);
+
+/* One entry of a folder: what it leads to must lie in a folder that may be read, and so must all in that. */
+static int check_entry(struct place_rules *r, const char *name, const struct above *above, int depth, struct err *err)
+{
+    char real[PATH_MAX];
+    struct stat status;
+    if (++r->entries > ENTRIES_MOST)
+        return refuse(err, r->pointer, name, "there are more files around it than a model has");
+    if (!realpath(name, real) || stat(real, &status) < 0)
+        return refuse(err, r->pointer, name, "a link that leads nowhere");
+    if (!allowed(r, real) || own(r, real))
+        return refuse(err, r->pointer, name, "a link that leads out of the folders where policies may lie");
+    if (S_ISREG(status.st_mode))
+        return 0;
+    if (!S_ISDIR(status.st_mode))
+        return refuse(err, r->pointer, name, "it is neither a file nor a folder");
+    if (is_above(above, &status))
+        return refuse(err, r->pointer, name, "a link that leads to a folder that it lies in");
+    if (depth == DEPTH_MOST)
+        return refuse(err, r->pointer, name, "folders are nested deeper than a model has them");
+    struct above here = {above, status.st_dev, status.st_ino};
+    return check_files(r, real, &here, depth + 1, err);
+}
+
+static int check_files(struct place_rules *r, const char *folder, const struct above *above, int depth, struct err *err)
+{
+    char name[PATH_MAX];
     int result = 0;
     DIR *files = opendir(folder);
     if (!files)
-        return refuse(err, pointer, folder, strerror(errno));
+        return refuse(err, r->pointer, folder, strerror(errno));
     for (struct dirent *file; result == 0 && (file = readdir(files)) != NULL;) {
-        if (strcmp(file->d_name, "..") == 0)
+        if (strcmp(file->d_name, ".") == 0 || strcmp(file->d_name, "..") == 0)
             continue;
-        snprintf(name, sizeof name, "%s/%s", folder, file->d_name);
-        if (!realpath(name, real))
-            result = refuse(err, pointer, name, "a link that leads nowhere");
-        else if (!allowed(model_folder, policy_folders, real))
-            result = refuse(err, pointer, name, "a link that leads out of the folders where policies may lie");
+        if ((size_t)snprintf(name, sizeof name, "%s/%s", folder, file->d_name) >= sizeof name)
+            result = refuse(err, r->pointer, folder, "the path of a file in it is too long");
+        else
+            result = check_entry(r, name, above, depth, err);
     }
     closedir(files);
     return result;
@@ -88,20 +141,20 @@ static int check_config(const char *folder, const char *pointer, struct err *err
 }
 
 /* What the name stands for, if it may be read. */
-static int resolve(const char *model_folder, const char *policy_folders, const char *name, const char *pointer,
-                   char ret[PLACE_PATH], struct stat *ret_status, struct err *err)
+static int resolve(const struct place_rules *r, const char *name, char ret[PLACE_PATH], struct stat *ret_status,
+                   struct err *err)
 {
     char real[PATH_MAX];
     if (name[0] != '/')
-        return refuse(err, pointer, name, "the path must be absolute");
+        return refuse(err, r->pointer, name, "the path must be absolute");
     if (!realpath(name, real) || stat(real, ret_status) < 0)
-        return refuse(err, pointer, name, strerror(errno));
-    if (!allowed(model_folder, policy_folders, real))
-        return refuse(err, pointer, name, "it lies neither in model_folder nor in one of policy_folders");
-    if (own(model_folder, real))
-        return refuse(err, pointer, name, "the service keeps policies and jobs of its own there; copy it elsewhere");
+        return refuse(err, r->pointer, name, strerror(errno));
+    if (!allowed(r, real))
+        return refuse(err, r->pointer, name, "it lies neither in model_folder nor in one of policy_folders");
+    if (own(r, real))
+        return refuse(err, r->pointer, name, "the service keeps policies and jobs of its own there; copy it elsewhere");
     if (strlen(real) >= PLACE_PATH)
-        return refuse(err, pointer, name, "the path is too long");
+        return refuse(err, r->pointer, name, "the path is too long");
     strcpy(ret, real);
     return 0;
 }
@@ -109,21 +162,23 @@ static int resolve(const char *model_folder, const char *policy_folders, const c
 int policy_place_check(const char *model_folder, const char *policy_folders, const char *folder, const char *pointer,
                        char ret[PLACE_PATH], struct err *err)
 {
+    struct place_rules r = {model_folder, policy_folders, pointer, 0};
     struct stat status;
-    if (resolve(model_folder, policy_folders, folder, pointer, ret, &status, err) < 0)
+    if (resolve(&r, folder, ret, &status, err) < 0)
         return -1;
     if (!S_ISDIR(status.st_mode))
         return refuse(err, pointer, folder, "it is no folder");
     if (check_config(ret, pointer, err) < 0)
         return -1;
-    return check_files(model_folder, policy_folders, ret, pointer, err);
+    return check_files(&r, ret, &(struct above){NULL, status.st_dev, status.st_ino}, 0, err);
 }
 
 int policy_place_file(const char *model_folder, const char *policy_folders, const char *file, const char *pointer,
                       char ret[PLACE_PATH], struct err *err)
 {
+    struct place_rules r = {model_folder, policy_folders, pointer, 0};
     struct stat status;
-    if (resolve(model_folder, policy_folders, file, pointer, ret, &status, err) < 0)
+    if (resolve(&r, file, ret, &status, err) < 0)
         return -1;
     return S_ISREG(status.st_mode) ? 0 : refuse(err, pointer, file, "it is no file");
 }

@@ -1,8 +1,10 @@
 /* policy_place: which directories of the machine may become policies.
  *
  * A folder must lie, with every symbolic link followed, in the knob model_folder or in one of policy_folders, and so
- * must each file in it: else whoever may register policies could have any file of the machine read. What the service
- * keeps by itself (policies/ and jobs/ in the model folder) is left out: its files come and go with their policies.
+ * must all that is in it, in the folders in it and in those that links lead to: else whoever may register policies
+ * could have any file of the machine read. What the service keeps by itself (policies/ and jobs/ in the model folder)
+ * is left out: its files come and go with their policies. Anything but files and folders is refused (to open a pipe is
+ * to wait), and so are links that go round in a circle, folders more than 8 deep, and more than 10,000 entries in all.
  *
  * It refuses to judge whether a folder holds a model. Asked when a policy is registered, and again by the job, for a
  * link may have changed. No shared state. */

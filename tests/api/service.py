@@ -86,7 +86,12 @@ class Service:
             data = json.dumps(body).encode()
         if data is not None:
             headers.setdefault("Content-Type", media)
-        reply = self.session.request(method, self.url + target, params=query, headers=headers, data=data, timeout=60)
+        reply = self.session.request(method, self.url + target, params=query, headers=headers, data=data, timeout=60,
+                                     stream=True)
+        if reply.headers.get("Content-Type") == "text/event-stream":
+            reply.close()  # it may never end; sse.py reads such streams
+        else:
+            reply.content  # all of it, so that the connection can be used again
         if method != "HEAD":
             self.validate(operation, reply)
         assert reply.headers["X-Request-Id"]

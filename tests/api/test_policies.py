@@ -2,6 +2,7 @@
 here; where a policy must be ready, the test writes what its job would have written."""
 import json
 import os
+import pathlib
 import uuid
 
 import psycopg2
@@ -139,6 +140,78 @@ def test_folders_that_are_refused(shared, project, models, tmp_path):
         assert words in problem(reply, 422, "invalid_value", "/folder")["detail"], folder
 
 
+def leads_out(models, folder, outside):
+    (folder / "a" / "b").mkdir(parents=True)
+    os.symlink("/etc/hostname", folder / "a" / "b" / "model.safetensors")
+
+
+def leads_out_by_folders(models, folder, outside):
+    """A link to an allowed folder, in which a link leads on to one that is not."""
+    aside = models / f"{folder.name}-aside"
+    aside.mkdir()
+    os.symlink(outside, aside / "on")
+    (folder / "a").mkdir()
+    os.symlink(aside, folder / "a" / "aside")
+
+
+def leads_into_the_services_own(models, folder, outside):
+    made = models / "jobs" / folder.name
+    made.mkdir(parents=True)
+    (made / "x").write_text("x")
+    (folder / "a").mkdir()
+    os.symlink(made / "x", folder / "a" / "x")
+
+
+def goes_round(models, folder, outside):
+    (folder / "a" / "b").mkdir(parents=True)
+    os.symlink(folder / "a", folder / "a" / "b" / "up")
+
+
+def goes_round_by_itself(models, folder, outside):
+    os.symlink("loop", folder / "loop")
+
+
+def is_deep(models, folder, outside):
+    (folder / "/".join("123456789")).mkdir(parents=True)
+
+
+def branches(models, folder, outside):
+    """Eight folders, of which each has six links to the next: no circle, and 6^7 ways through."""
+    stages = [models / f"{folder.name}-{n}" for n in range(7)]
+    for n, stage in enumerate(stages):
+        stage.mkdir()
+        if n:
+            for k in range(6):
+                os.symlink(stage, stages[n - 1] / str(k))
+    os.symlink(stages[0], folder / "first")
+
+
+def has_a_pipe(models, folder, outside):
+    (folder / "a").mkdir()
+    os.mkfifo(folder / "a" / "model.safetensors")
+
+
+@pytest.mark.parametrize("tree, words", [
+    (leads_out, "leads out"), (leads_out_by_folders, "leads out"), (leads_into_the_services_own, "leads out"),
+    (goes_round, "leads to a folder that it lies in"), (goes_round_by_itself, "leads nowhere"),
+    (is_deep, "nested deeper"), (branches, "more files"), (has_a_pipe, "neither a file nor a folder"),
+], ids=lambda value: getattr(value, "__name__", ""))
+def test_hostile_trees_are_refused(shared, project, models, tmp_path, tree, words):
+    folder = pathlib.Path(checkpoint(models, f"{project}-tree"))
+    tree(models, folder, checkpoint(tmp_path, "outside"))
+    reply = shared.post(POLICIES, {"name": "x", "folder": str(folder)}, project=project)
+    assert words in problem(reply, 422, "invalid_value", "/folder")["detail"]
+
+
+def test_folders_in_folders_are_no_offence(shared, project, models):
+    folder, aside = (pathlib.Path(checkpoint(models, f"{project}-{name}")) for name in ("nested", "aside"))
+    (folder / "/".join("12345678")).mkdir(parents=True)
+    os.symlink(aside, folder / "1" / "aside")
+    os.symlink(aside, folder / "again")
+    reply = shared.post(POLICIES, {"name": "x", "folder": str(folder)}, project=project)
+    assert reply.status_code == 202, reply.text
+
+
 def test_links_within_the_roots_are_followed(start_daemon, cluster, migrated_template, tmp_path):
     import service as client
     from tokens import token_of
@@ -203,6 +276,21 @@ def test_the_published_fit_keeps_its_policy(shared, project, models):
     assert shared.delete(POLICY, project=project, policy="encoder").status_code == 204
 
 
+def test_nothing_is_asked_for_twice_in_one_job(shared, project):
+    items = [shared.post(PROJECT + "/items", {"prompt": text}, project=project).json()["id"] for text in "ab"]
+    unknown = str(uuid.uuid4())
+
+    def ask(kind, **options):
+        return shared.post(PROJECT + "/jobs", {"kind": kind, "options": {"policy": "none", **options}}, project=project)
+
+    problem(ask("ppo", name="n", items=[*items, items[0].upper()]), 422, "invalid_value", "/options/items/2")
+    for kind in ("complete", "evaluate"):
+        problem(ask(kind, prompts=["x", "y", "x"]), 422, "invalid_value", "/options/prompts/2")
+        prompts = [{"item": item} for item in [*items, items[1]]]
+        problem(ask(kind, prompts=prompts), 422, "invalid_value", "/options/prompts/2")
+    problem(ask("evaluate", prompts=["x", {"item": unknown}]), 422, "unknown_reference", "/options/prompts/1/item")
+
+
 def test_completions_are_a_job(shared, project, models):
     policy = ready(shared, project, models, "sampler")
     item = shared.post(PROJECT + "/items", {"prompt": [{"role": "user", "content": "Why?"}]}, project=project).json()
@@ -228,6 +316,7 @@ def test_completions_are_a_job(shared, project, models):
     ({"prompts": [3]}, "invalid_value", "/prompts/0"),
     ({"prompts": [{"item": "x"}]}, "invalid_value", "/prompts/0/item"),
     ({"prompts": ["x", {"item": str(uuid.uuid4())}]}, "unknown_reference", "/prompts/1/item"),
+    ({"prompts": ["x", "y", "x"]}, "invalid_value", "/prompts/2"),
     ({"samples": 17}, "invalid_value", "/samples"),
     ({"max_tokens": 0}, "invalid_value", "/max_tokens"),
     ({"temperature": -1}, "invalid_value", "/temperature"),

@@ -1,9 +1,11 @@
 """From comparisons to groups: a real worker, and everything that a published fit shows."""
+import json
 import subprocess
 
 import psycopg2
 import pytest
 
+import sse
 from service import Service, problem
 from test_contract import COMPARISONS, FITS, JOBS, PROJECT
 from tokens import token_of
@@ -48,6 +50,48 @@ def win_rates_change(service, etag):
 
     service.daemon.wait(is_new, "new win rates")
     return found[0]
+
+
+def members(value, at=""):
+    """Paths of all members, elements of lists as one, with the JSON types of their values."""
+    if isinstance(value, dict):
+        return {(at, "object")}.union(*(members(v, f"{at}/{k}") for k, v in value.items()))
+    if isinstance(value, list):
+        return {(at, "list")}.union(*(members(v, at + "[]") for v in value))
+    return {(at, "number" if isinstance(value, (int, float)) and not isinstance(value, bool) else type(value).__name__)}
+
+
+def test_the_command_line_tells_of_a_fit_by_the_same_names(fitted, program, tmp_path):
+    population = subprocess.run([program, "demo"], check=True, capture_output=True, timeout=120).stdout
+    done = subprocess.run([program, "fit", "--json", "--k-max", "3", "--permutations", "0", "--restarts", "2", "-"],
+                          input=population, check=True, capture_output=True, timeout=PATIENCE)
+    printed = json.loads(done.stdout)
+    only_there = {name: printed.pop(name) for name in ("memberships", "tied", "trace")}
+    shown = fitted.get(FITS + "/{fit}", project="demo", fit=fitted.first).json()
+    assert members(printed) <= members(shown)
+    of_the_service = {"id", "job", "state", "created_at", "published_at", "is_published", "options", "watermark",
+                      "data_digest", "lineage_events", "groups"}
+    assert shown.keys() - printed.keys() == of_the_service - {"groups"}
+    assert shown["groups"][0].keys() - printed["groups"][0].keys() == {"id", "name", "colour", "fit", "stability",
+                                                                        "first_seen_at"}
+    assert (printed["k"], printed["verdict"]) == (shown["k"], shown["verdict"])
+    membership = fitted.get(PROJECT + "/memberships", project="demo").json()["items"][0]
+    assert only_there["memberships"][0].keys() - membership.keys() == {"ordinal"}
+
+
+def test_what_happened_is_told_in_order(fitted):
+    url = fitted.url + PROJECT.format(project="demo") + "/events?after=0"
+    found = sse.events(url, fitted.token, until=lambda found: any(
+        kind == "job" and data["fit"] == fitted.first and data["state"] == "done" for kind, _, data in found))
+    states = [data["state"] for kind, _, data in found if kind == "job" and data["fit"] == fitted.first]
+    assert states == ["queued", "running", "done"]
+    told, = [data for kind, _, data in found if kind == "fit"]
+    shown = fitted.get(FITS + "/{fit}", project="demo", fit=fitted.first).json()
+    assert (told["fit"], told["k"], told["verdict"]) == (shown["id"], shown["k"], shown["verdict"])
+    groups = [data for kind, _, data in found if kind == "group"]
+    assert [{name: g[name] for name in ("before", "after", "share")} | {"kind": g["change"]} for g in groups] == [
+        {name: e[name] for name in ("before", "after", "share", "kind")} for e in shown["lineage_events"]]
+    assert {g["fit"] for g in groups} <= {fitted.first}
 
 
 def test_groups_are_shown_and_named(fitted):

@@ -7,8 +7,8 @@ import threading
 
 import psycopg2
 import pytest
-import requests
 
+import sse
 from service import problem
 from test_contract import FITS, JOBS
 
@@ -57,23 +57,9 @@ class Worker:
         return self.service.get(JOB + part, project=self.project, job=self.job, query=query)
 
     def events(self, last=None, until=lambda events: False):
-        """The events of one stream, and its comments; ends with the stream, or as soon as `until` says so."""
-        service = self.service
-        headers = {"Authorization": f"Bearer {service.token}", **({"Last-Event-ID": last} if last else {})}
-        found, event = [], {}
-        with requests.get(f"{service.url}/v1/projects/{self.project}/jobs/{self.job}/events", headers=headers, stream=True,
-                          timeout=60) as reply:
-            assert reply.status_code == 200 and reply.headers["Content-Type"] == "text/event-stream"
-            for line in reply.iter_lines(chunk_size=1, decode_unicode=True):
-                if line:
-                    name, _, value = line.partition(": ")
-                    event[name] = value
-                elif event:
-                    found.append((event["event"], event["id"], json.loads(event["data"])))
-                    event = {}
-                    if until(found):
-                        break
-        return found
+        """The events of one stream; ends with the stream, or as soon as `until` says so."""
+        path = f"/v1/projects/{self.project}/jobs/{self.job}/events"
+        return sse.events(self.service.url + path, self.service.token, last, until)
 
     def close(self):
         self.connection.close()
@@ -143,7 +129,7 @@ def test_the_time_left_is_that_of_the_present_stage(worker):
 def test_events_are_everything_in_order_and_go_on_where_they_were_left(worker):
     worker.metrics(1, 2)
     worker.write("job_say", "info", "two\nlines")
-    first = worker.events(until=lambda events: events[-1][0] == "state")
+    first = worker.events(until=lambda events: events and events[-1][0] == "state")
     kinds = [kind for kind, _, _ in first]
     assert kinds == ["metrics", "metrics", "log", "state"]
     assert [d["step"] for k, _, d in first if k == "metrics"] == [1, 2]

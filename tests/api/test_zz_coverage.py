@@ -10,8 +10,7 @@ from service import Service, problem
 from test_authorisation import attempt, secured
 
 NEEDED = {"test_authorisation.py", "test_bad_input.py", "test_contract.py", "test_pages.py", "test_policies.py",
-          "test_published.py", "test_series.py",
-          "test_stream.py"}
+          "test_project_events.py", "test_published.py", "test_series.py", "test_stream.py"}
 
 
 def test_every_operation_refuses_what_it_does_not_know(shared, project):

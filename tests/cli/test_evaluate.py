@@ -9,6 +9,7 @@ import uuid
 
 import pytest
 
+import sse
 from test_policy_jobs import Place
 
 PROJECT = "/v1/projects/p"
@@ -132,7 +133,7 @@ def test_the_groups_judge_by_those_who_were_held_out(place, judged):
     for group in (few, many):
         assert group["judge"]["matched"] and group["judge"]["agreement"] > 0.5 > group["judge"]["runner_up"]
         rate = group["win_rate"]
-        assert rate["n"] == 32 and rate["low"] <= rate["rate"] <= rate["high"]
+        assert 16 <= rate["effective_n"] <= rate["n"] == 32 and rate["low"] <= rate["rate"] <= rate["high"]
         assert rate["bootstrap_low"] <= rate["rate"] <= rate["bootstrap_high"]
         assert group["training"]["n"] == 32 and group["training"]["bootstrap_low"] is None and group["human"]["n"] == 0
     assert few["win_rate"]["rate"] > 0.6 and many["win_rate"]["rate"] < 0.4
@@ -141,6 +142,14 @@ def test_the_groups_judge_by_those_who_were_held_out(place, judged):
     assert abs(standing["least"] - many["win_rate"]["rate"]) < 1e-12
     mean = sum(g["weight"] * g["win_rate"]["rate"] for g in (few, many)) / (few["weight"] + many["weight"])
     assert abs(standing["mean"] - mean) < 1e-9
+
+
+def test_the_project_tells_that_it_was_published(place, judged):
+    url = f"{place.daemon.url}{PROJECT}/events?after=0"
+    token = place.session.headers["Authorization"].split()[1]
+    found = sse.events(url, token, until=lambda found: any(kind == "evaluation" for kind, _, _ in found))
+    told = found[-1][2]
+    assert told["evaluation"] == judged["id"] and told["job"] == judged["job"] and told["fit"] == place.fit
 
 
 def test_divergence_from_the_parent(judged):
@@ -182,6 +191,8 @@ def test_win_rates_carry_it_over_refits(place, judged):
     assert (entry["policy"], entry["against"], entry["objective"], entry["by"]) == ("short", "base", "single", "judge")
     rate = {g["id"]: g["win_rate"]["rate"] for g in judged["result"]["groups"]}
     assert {g["group"]: g["rate"] for g in entry["groups"]} == rate
+    assert {g["group"]: g["effective_n"] for g in entry["groups"]} == {
+        g["id"]: g["win_rate"]["effective_n"] for g in judged["result"]["groups"]}
     assert {g["group"]: g["single_at_equal_kl"] for g in entry["groups"]} == rate  # it is the single-reward policy
     assert entry["price_of_fairness"] == 0 and entry["compared_with"] == "short"
     assert entry["kl"] == judged["result"]["kl"]["policy"]["mean"]

@@ -49,22 +49,22 @@ def agreement(fit, folder):
     for line in open(DATA / folder / "groups.jsonl"):
         row = json.loads(line)
         truth[row["annotator"]] = row["group"]
-    people = fit["annotators"]
+    people = fit["memberships"]
     assert len(people) == len(truth)
-    return rand_index([-1 if p["group"] is None else p["group"] for p in people], [truth[p["annotator"]] for p in people])
+    return rand_index([-1 if p["ordinal"] is None else p["ordinal"] for p in people], [truth[p["name"]] for p in people])
 
 
 def test_concise_and_informative_are_told_apart():
     fit = fitted(pairs_of("rlphf_p2_style"))
     assert fit["k"] == 2
     assert agreement(fit, "rlphf_p2_style") >= 0.95
-    minority = fit["groups"][1]["held_out"]
-    assert minority["mixture"]["accuracy"] >= 0.72
-    assert minority["single"]["accuracy"] <= 0.35
-    assert minority["mixture"]["low"] > minority["single"]["high"]
+    minority = fit["groups"][1]["summary"]["accuracy"]
+    assert minority["group"]["rate"] >= 0.72
+    assert minority["single"]["rate"] <= 0.35
+    assert minority["group"]["low"] > minority["single"]["high"]
     assert abs(sum(g["weight"] for g in fit["groups"]) - 1) < 1e-9
-    calibration = fit["groups"][1]["calibration"]
-    assert calibration["group"]["n"] == calibration["single"]["n"] == minority["mixture"]["n"]
+    calibration = fit["groups"][1]["summary"]["calibration"]
+    assert calibration["group"]["n"] == calibration["single"]["n"] == minority["group"]["n"]
     assert calibration["group"]["tempered_nll"] <= calibration["group"]["nll"] < calibration["single"]["nll"]
     assert calibration["group"]["error"] < 0.2 < calibration["single"]["error"]
 
@@ -73,16 +73,16 @@ def test_elementary_and_expert_are_told_apart():
     fit = fitted(pairs_of("rlphf_p1_style"))
     assert fit["k"] == 2
     assert agreement(fit, "rlphf_p1_style") >= 0.95
-    assert fit["held_out"]["mixture"]["accuracy"] >= 0.83
-    assert fit["held_out"]["single"]["accuracy"] <= 0.60
+    assert fit["summary"]["accuracy"]["group"]["rate"] >= 0.83
+    assert fit["summary"]["accuracy"]["single"]["rate"] <= 0.60
 
 
 @pytest.mark.parametrize("unit, least", [("item", 0.70), ("pair", 0.72)])
 def test_convincing_arguments_are_predicted(unit, least):
     """New topics by style and words of no topic; new judgements of known topics better than that."""
     fit = fitted("--k", 1, "--ridge", 100, "--fold-unit", unit, pairs_of("ukpconvarg1"))
-    assert fit["fold_unit"] == unit
-    assert fit["held_out"]["single"]["accuracy"] >= least
+    assert fit["summary"]["fold_unit"] == unit
+    assert fit["summary"]["accuracy"]["single"]["rate"] >= least
 
 
 def shuffled(path, seed):
@@ -132,14 +132,14 @@ def short_and_long(tmp_path_factory):
 def test_states_of_a_language_model_are_features(short_and_long):
     arguments = ("--encoder", "lm", "--model", short_and_long / "model", "--k-max", 2, short_and_long / "pairs.jsonl")
     fit = fitted("--threads", 1, *arguments)
-    assert fit["k"] == 2 and fit["encoder"] == "lm" and fit["dimension"] == 2 * 32
-    assert [p["group"] for p in fit["annotators"]] == [1 if h % 3 == 0 else 0 for h in range(12)]
-    assert fit["groups"][1]["held_out"]["mixture"]["accuracy"] > 0.95
-    assert fit["groups"][1]["held_out"]["single"]["accuracy"] < 0.2
+    assert fit["k"] == 2 and fit["encoder"] == "lm" and fit["summary"]["dimension"] == 2 * 32
+    assert [p["ordinal"] for p in fit["memberships"]] == [1 if h % 3 == 0 else 0 for h in range(12)]
+    assert fit["groups"][1]["summary"]["accuracy"]["group"]["rate"] > 0.95
+    assert fit["groups"][1]["summary"]["accuracy"]["single"]["rate"] < 0.2
     again = fitted("--threads", 2, *arguments)
     assert again.pop("threads") == 2 and fit.pop("threads") == 1
     assert again == fit
-    assert len(fit["encoder_digest"]) == 64
+    assert len(fit["summary"]["encoder_digest"]) == 64
 
 
 def test_an_encoder_needs_its_model(short_and_long, tmp_path):
@@ -157,14 +157,14 @@ def test_ties_of_experts_are_fitted():
         pytest.skip("tulu_human_eval is not at hand")
     lines = b"".join(gzip.open(folder / name).read() for name in ("pairs.jsonl.gz", "ties.jsonl.gz"))
     fit = fitted("--k-max", 2, "-", stdin=lines)
-    assert fit["tied"] > 300 and fit["ties"] == "davidson" and fit["tie_parameter"] > 0
+    assert fit["tied"] > 300 and fit["summary"]["ties"] == "davidson" and fit["summary"]["tie_parameter"] > 0
 
 
 def test_few_items_are_held_out_by_pair():
     row = '{{"annotator": "h{}", "prompt": "one", "chosen": "long text {}", "rejected": "no {}"}}\n'
     lines = "".join(row.format(i % 4, i, i) for i in range(40))
     fit = fitted("--k-max", 2, "-", stdin=lines.encode())
-    assert fit["fold_unit"] == "pair"
+    assert fit["summary"]["fold_unit"] == "pair"
 
 
 @pytest.mark.parametrize("line, word", [

@@ -1,6 +1,7 @@
 """Policies from a directory to responses that people can compare: register and complete jobs through a running service,
 directories that are broken or hostile, and completions whose process is killed."""
 import json
+import math
 import os
 import pathlib
 import shutil
@@ -234,6 +235,46 @@ def test_a_sample_depends_on_seed_prompt_and_number_only(place, tiny):
 def test_a_prompt_that_does_not_fit_fails_the_job(place, tiny):
     job = place.job(place.complete("tiny", prompts=["short", "count " * 200]))
     assert job["state"] == "failed" and "prompt 1 has" in job["error"]["message"]
+
+
+def deep_model(folder, layers):
+    """A small LLaMA of zeros whose keys and values of many long sequences are large: 268 MB a layer here."""
+    width, inner, vocabulary = 256, 32, json.loads((folder / "config.json").read_text())["vocab_size"]
+    matrices = {"self_attn.q_proj": (width, width), "self_attn.k_proj": (width, width), "self_attn.v_proj": (width, width),
+                "self_attn.o_proj": (width, width), "mlp.gate_proj": (inner, width), "mlp.up_proj": (inner, width),
+                "mlp.down_proj": (width, inner), "input_layernorm": (width,), "post_attention_layernorm": (width,)}
+    shapes = {f"model.layers.{n}.{name}.weight": shape for n in range(layers) for name, shape in matrices.items()}
+    shapes |= {"model.embed_tokens.weight": (vocabulary, width), "model.norm.weight": (width,)}
+    header, at = {}, 0
+    for name, shape in shapes.items():
+        size = 2 * math.prod(shape)
+        header[name] = {"dtype": "BF16", "shape": shape, "data_offsets": [at, at + size]}
+        at += size
+    text = json.dumps(header).encode()
+    (folder / "model.safetensors").write_bytes(len(text).to_bytes(8, "little") + text + bytes(at))
+    (folder / "config.json").write_text(json.dumps({
+        "model_type": "llama", "vocab_size": vocabulary, "max_position_embeddings": 8192, "hidden_size": width,
+        "intermediate_size": inner, "num_hidden_layers": layers, "num_attention_heads": 4, "num_key_value_heads": 4,
+        "hidden_act": "silu", "rms_norm_eps": 1e-6, "rope_theta": 10000.0, "tie_word_embeddings": True,
+        "bos_token_id": 0, "eos_token_id": 0}))
+
+
+def test_what_does_not_fit_is_refused_before_it_is_sampled(place, checkpoint):
+    memory = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    layers = memory // (64 * 4096 * 256 * 2 * 4) + 1
+    if layers > 1000:
+        pytest.skip("no model of at most 1024 layers needs more memory than this machine has")
+    folder = place.folder("deep", checkpoint)
+    deep_model(folder, layers)
+    policy, job = place.register("deep", folder)
+    assert policy["state"] == "ready", job
+    large = {"prompts": ["a", "b", "c", "d"], "samples": 16}
+    job = place.job(place.complete("deep", max_tokens=4096, **large))
+    assert (job["state"], job["error"]["code"]) == ("failed", "out_of_memory"), job
+    assert "sampling 64 responses of up to 4096 tokens at once" in job["error"]["message"]
+    assert "GB of memory, and the machine has" in job["error"]["message"] and job["stage"] == "loading"
+    job = place.job(place.complete("deep", max_tokens=1, **large))
+    assert job["state"] == "done", job
 
 
 def test_a_changed_checkpoint_is_not_sampled(place, checkpoint):

@@ -2,6 +2,7 @@
 import json
 import os
 import signal
+import uuid
 
 import pytest
 
@@ -120,6 +121,44 @@ def test_cancel_ends_training_within_a_step_and_retry_goes_on(place, whole):
     assert any("going on from the checkpoint" in m for m in place.messages(job))
     place.call("POST", f"/v1/projects/p/jobs/{job}/cancel")
     assert place.job(job)["state"] == "cancelled"
+
+
+def test_the_folder_of_a_job_that_ended_long_ago_goes(place):
+    """Whatever ended without success longer ago than job_folder_hours; what waits, runs, or is nobody's stays."""
+    def folder(job):
+        return place.models / "jobs" / job
+
+    def ended(job, hours):
+        place.call("POST", f"/v1/projects/p/jobs/{job}/cancel")
+        assert place.job(job)["state"] == "cancelled"
+        place.sql("UPDATE job SET finished_at = now() - make_interval(hours => %s) WHERE id = %s", hours, job)
+
+    endless = dict(LONG, steps=100000, checkpoint_every=1)
+    old = place.ask("old", **endless)
+    place.at_step(old, 3)
+    running = place.ask("running", **endless)
+    ended(old, 100)
+    assert list(folder(old).glob("checkpoint-*"))
+    place.at_step(running, 1)
+    fresh, waiting = place.ask("fresh", **endless), place.ask("waiting", **endless)
+    ended(fresh, 167)
+    place.sql("UPDATE job SET finished_at = now() - interval '1 year' WHERE id IN (%s, %s)", running, waiting)
+    kept = [folder(job) for job in (running, fresh, waiting, str(uuid.uuid4()), "notes", f"{fresh}.kept")]
+    for path in kept:
+        path.mkdir(exist_ok=True)
+    (place.models / "jobs" / f"{uuid.uuid4()}.removed").mkdir()  # what a look that was cut short leaves
+    place.sql("UPDATE job SET finished_at = now() - interval '169 hours' WHERE id = %s", old)
+    until(lambda: not folder(old).exists() and not list((place.models / "jobs").glob("*.removed")), "the folder to go")
+    assert all(path.exists() for path in kept) and list(folder(running).glob("checkpoint-*"))
+    assert sum("was removed 168 hours after its end" in m for m in place.messages(old)) == 1
+    place.call("POST", f"/v1/projects/p/jobs/{waiting}/cancel")
+    assert place.call("POST", f"/v1/projects/p/jobs/{old}/retry")[0] == 202
+    ended(running, 0)
+    until(lambda: place.part(old, "metrics", "&after=0")[0]["at"] > place.call("GET", f"/v1/projects/p/jobs/{old}")[1]["started_at"],
+          "the first step to be made again")
+    place.call("POST", f"/v1/projects/p/jobs/{old}/cancel")
+    assert place.job(old)["state"] == "cancelled"
+    assert not any("going on from the checkpoint" in m for m in place.messages(old))
 
 
 def test_it_goes_on_from_a_policy(place, tiny):  # noqa: F811

@@ -20,12 +20,90 @@ static void rates_count_ties_as_half(void **state)
     (void)state;
     const double a[] = {1, 0, 2, 0, 3, 0, 4, 5}, b[] = {0, 1, 2, 1, 3, 1, 9, 1}; /* [4 pairs][2 columns] */
     struct win_rate r[2];
-    evaluate_rates(4, 2, a, b, r);
+    evaluate_rates(4, 1, 2, a, b, r);
     assert_true(r[0].n == 4 && r[0].wins == 1 && r[0].ties == 2);
     assert_true(fabs(r[0].rate.value - 0.5) < 1e-12);
     assert_true(r[1].wins == 1 && r[1].ties == 0 && fabs(r[1].rate.value - 0.25) < 1e-12);
     struct proportion same = proportion_of(1, 4);
     assert_true(r[1].rate.low == same.low && r[1].rate.high == same.high && isnan(r[1].low));
+}
+
+/* ---- several pairs of one prompt ---- */
+
+enum { SAMPLES = 4, PROMPTS_MOST = 4000 };
+
+/* The rate of pairs whose first response wins by `win`[prompts x SAMPLES]. */
+static struct win_rate rate_by(int prompts, const double *win)
+{
+    static const double nothing[PROMPTS_MOST * SAMPLES];
+    struct win_rate r;
+    evaluate_rates(prompts, SAMPLES, 1, win, nothing, &r);
+    return r;
+}
+
+/* Each prompt is won with a probability of its own: half of them with `low`, half with `high`. */
+static void draw_wins(struct rng *r, int prompts, double low, double high, double *win)
+{
+    for (int i = 0; i < prompts; i++) {
+        double own = rng_uniform(r) < 0.5 ? low : high;
+        for (int s = 0; s < SAMPLES; s++)
+            win[i * SAMPLES + s] = rng_uniform(r) < own ? 1 : -1;
+    }
+}
+
+static void pairs_that_agree_are_worth_their_prompts(void **state)
+{
+    (void)state;
+    double win[10 * SAMPLES];
+    for (int i = 0; i < 10 * SAMPLES; i++)
+        win[i] = i / SAMPLES < 6 ? 1 : i / SAMPLES == 6 ? 0 : -1;
+    struct win_rate r = rate_by(10, win);
+    struct proportion ten = proportion_of(6.5, 10);
+    assert_true(r.n == 40 && r.wins == 24 && r.ties == 4 && r.rate.n == 10 && fabs(r.rate.value - 0.65) < 1e-12);
+    assert_true(fabs(r.rate.low - ten.low) < 1e-12 && fabs(r.rate.high - ten.high) < 1e-12);
+    for (int i = 0; i < 10 * SAMPLES; i++)
+        win[i] = 1; /* nothing tells how alike they are: the careful answer */
+    assert_true(rate_by(10, win).rate.n == 10 && rate_by(10, win).rate.value == 1);
+    assert_true(rate_by(1, win).rate.n == 1);
+    evaluate_rates(40, 1, 1, win, (const double[40]){0}, &r);
+    assert_true(r.rate.n == 40);
+    for (int i = 0; i < 10 * SAMPLES; i++)
+        win[i] = i % 2 ? 1 : -1; /* more even than chance: no more than there are */
+    assert_true(rate_by(10, win).rate.n == 40);
+    assert_true(rate_by(0, win).n == 0 && rate_by(0, win).rate.low == 0 && rate_by(0, win).rate.high == 1);
+}
+
+static void independent_pairs_are_worth_themselves(void **state)
+{
+    (void)state;
+    static double win[PROMPTS_MOST * SAMPLES];
+    struct rng r;
+    rng_init(&r, 3, 0);
+    draw_wins(&r, PROMPTS_MOST, 0.7, 0.7, win);
+    assert_true(rate_by(PROMPTS_MOST, win).rate.n > 0.95 * PROMPTS_MOST * SAMPLES);
+    draw_wins(&r, PROMPTS_MOST, 0.2, 0.8, win); /* rho = 0.09 / 0.25, design effect 1 + 3 rho = 2.08 */
+    double effective = rate_by(PROMPTS_MOST, win).rate.n;
+    assert_true(fabs(PROMPTS_MOST * SAMPLES / effective - 2.08) < 0.1);
+}
+
+/* The interval holds the true rate as often as it says; one that takes the pairs as independent does not. */
+static void intervals_cover(void **state)
+{
+    (void)state;
+    enum { TRIALS = 2000, PROMPTS = 60 };
+    double win[PROMPTS * SAMPLES];
+    int covered = 0, naive = 0;
+    struct rng r;
+    rng_init(&r, 5, 0);
+    for (int t = 0; t < TRIALS; t++) {
+        draw_wins(&r, PROMPTS, 0.1, 0.9, win);
+        struct win_rate w = rate_by(PROMPTS, win);
+        struct proportion independent = proportion_of(w.wins, w.n);
+        covered += w.rate.low <= 0.5 && 0.5 <= w.rate.high;
+        naive += independent.low <= 0.5 && 0.5 <= independent.high;
+    }
+    assert_true(covered > 0.93 * TRIALS && covered < 0.975 * TRIALS);
+    assert_true(naive < 0.8 * TRIALS);
 }
 
 static struct win_rate rate_of(double value, int n)
@@ -213,7 +291,7 @@ static void judge_rates(const struct fit *f, const struct evaluation_pairs *p, s
         scorer_score_features(s, p->a + (size_t)i * DIM, a[i]);
         scorer_score_features(s, p->b + (size_t)i * DIM, b[i]);
     }
-    evaluate_rates(p->n, K + 1, a[0], b[0], ret);
+    evaluate_rates(p->n, 1, K + 1, a[0], b[0], ret);
     scorer_free(s);
     buf_free(&bytes);
 }
@@ -355,6 +433,9 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(rates_count_ties_as_half),
+        cmocka_unit_test(pairs_that_agree_are_worth_their_prompts),
+        cmocka_unit_test(independent_pairs_are_worth_themselves),
+        cmocka_unit_test(intervals_cover),
         cmocka_unit_test(the_standing_names_the_worst_off),
         cmocka_unit_test(means_have_errors),
         cmocka_unit_test(rates_at_a_divergence_lie_between),

@@ -33,6 +33,13 @@ def repository_files():
     return sorted(p for p in ROOT.rglob("*") if p.is_file() and not skipped & set(p.relative_to(ROOT).parts))
 
 
+def is_shell(path):
+    """A script by its first line."""
+    with open(path, "rb") as file:
+        first = file.readline(80)
+    return first.startswith(b"#!") and (b"bash" in first or first.rstrip().endswith(b"/sh"))
+
+
 def without_comments(text):
     """Comments and the insides of literals become blanks; lines stay where they are."""
     def blank(match):

@@ -7,13 +7,7 @@ import source
 
 
 def scripts():
-    found = []
-    for path in source.repository_files():
-        with open(path, "rb") as file:
-            first = file.readline(80)
-        if first.startswith(b"#!") and (b"bash" in first or first.rstrip().endswith(b"/sh")):
-            found.append(path.relative_to(source.ROOT))
-    return found
+    return [path.relative_to(source.ROOT) for path in source.repository_files() if source.is_shell(path)]
 
 
 def test_there_are_scripts():

@@ -78,9 +78,19 @@ def test_nothing_names_a_workplace():
             for m in [place.search(text)] if m] == []
 
 
+def held_to_the_width():
+    """C of the program; JavaScript, style sheets and shell scripts wherever they are."""
+    yield from source.sources(".c", ".h")
+    for path in source.repository_files():
+        if path.suffix in (".js", ".css") or source.is_shell(path):
+            yield path
+
+
 def test_lines_fit_the_width():
+    held = list(held_to_the_width())
+    assert {"main.c", "draw.js", "page.css", "quickstart", "story.sh"} <= {path.name for path in held}
     wrong = []
-    for path in source.sources(".c", ".h"):
+    for path in held:
         for number, line in enumerate(path.read_text().split("\n"), 1):
             if len(line) > WIDEST and not re.search(r"https?://", line):
                 wrong.append(f"{path.relative_to(source.ROOT)}:{number}: {len(line)} columns")

@@ -178,7 +178,7 @@ static void can_write_nothing(const struct job_lease *stale)
     assert_int_equal(f.err.code, ERR_LEASE_LOST);
     assert_int_equal(job_end(pg, stale, JOB_FAILED, &why, "x", &f.err), -1);
     assert_int_equal(f.err.code, ERR_LEASE_LOST);
-    assert_int_equal(job_release(pg, stale, true, 3, "x", &f.err), -1);
+    assert_int_equal(job_release(pg, stale, ERR_LEASE_LOST, 3, "x", &f.err), -1);
     assert_int_equal(f.err.code, ERR_LEASE_LOST);
     assert_int_equal(fit_begun(pg, stale, &data, &f.err), -1);
     assert_int_equal(f.err.code, ERR_LEASE_LOST);
@@ -255,14 +255,15 @@ static void giving_back_counts_only_as_asked(void **state)
     queue(1, 1);
     for (int i = 0; i < 5; i++) {
         struct job_lease lease = claimed();
-        assert_int_equal(job_release(pg, &lease, false, 2, "told to stop", &f.err), 0);
+        assert_int_equal(job_release(pg, &lease, ERR_OK, 2, "told to stop", &f.err), 0);
     }
     holds("(SELECT state = 'queued' AND attempts = 5 AND failures = 0 FROM job)");
     struct job_lease lease = claimed();
-    assert_int_equal(job_release(pg, &lease, true, 2, "crashed", &f.err), 0);
+    assert_int_equal(job_release(pg, &lease, ERR_LEASE_LOST, 2, "crashed", &f.err), 0);
     lease = claimed();
-    assert_int_equal(job_release(pg, &lease, true, 2, "crashed again", &f.err), 0);
-    holds("(SELECT state = 'failed' AND error ->> 'message' = 'crashed again' FROM job)");
+    assert_int_equal(job_release(pg, &lease, ERR_NO_MEMORY, 2, "too large", &f.err), 0);
+    holds("(SELECT state = 'failed' FROM job)");
+    holds("(SELECT error FROM job) = '{\"code\": \"out_of_memory\", \"message\": \"too large\"}'::jsonb");
 }
 
 static void failure_is_kept_with_its_code(void **state)

@@ -126,6 +126,74 @@ static void faults_name_code_and_place(void **state)
     arena_free(&arena);
 }
 
+/* ---- lists whose elements must differ ---- */
+
+struct distinct {
+    struct json_seen seen;
+    struct json_list ids, either;
+};
+
+struct either {
+    int form;
+    struct str text;
+    struct point point;
+};
+
+static const struct json_field either_forms[] = {
+    JSON_FIELD(STR, struct either, text, "text"),
+    JSON_FIELD_OBJECT(struct either, point, "point", &point_shape),
+};
+static const struct json_field id_item = JSON_ITEM(UUID);
+static const struct json_field either_item =
+    JSON_ITEM(ONE_OF, .offset = offsetof(struct either, form), .forms = either_forms, .form_count = 2);
+static const struct json_field distinct_fields[] = {
+    JSON_FIELD(LIST, struct distinct, ids, "ids", .flags = JSON_DISTINCT, .item = &id_item,
+               .item_size = sizeof(struct uuid)),
+    JSON_FIELD(LIST, struct distinct, either, "either", .flags = JSON_DISTINCT, .item = &either_item,
+               .item_size = sizeof(struct either)),
+};
+static const struct json_shape distinct_shape = JSON_SHAPE(struct distinct, distinct_fields, "Distinct", "Lists.");
+
+#define ID_A "\"0198c0de-0000-7000-8000-00000000000a\""
+#define ID_A_AGAIN "\"0198C0DE-0000-7000-8000-00000000000A\""
+#define ID_B "\"0198c0de-0000-7000-8000-00000000000b\""
+#define ID_C "\"0198c0de-0000-7000-8000-00000000000c\""
+
+static void elements_that_come_twice_are_refused(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *text, *pointer; /* NULL: it is fine */
+    } cases[] = {
+        {"{\"ids\":[],\"either\":[]}", NULL},
+        {"{\"ids\":[" ID_C "," ID_A "," ID_B "]}", NULL},
+        {"{\"ids\":[" ID_C "," ID_A "," ID_B "," ID_A_AGAIN "," ID_C "]}", "/ids/3"},
+        {"{\"ids\":[" ID_A "," ID_A "," ID_A "]}", "/ids/1"},
+        {"{\"either\":[\"a\",\"b\",{\"x\":1,\"y\":2},{\"x\":2,\"y\":1},\"1\"]}", NULL},
+        {"{\"either\":[\"a\",\"b\",{\"x\":1,\"y\":2},{\"y\":2.0,\"x\":1}]}", "/either/3"},
+        {"{\"either\":[\"b\",\"a\",\"\\u0061\"]}", "/either/2"},
+    };
+    struct arena arena = {0};
+    struct buf copy = {0};
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        struct distinct d;
+        struct err err = {0};
+        buf_clear(&copy);
+        buf_text(&copy, cases[i].text);
+        int result = json_read(copy.data, copy.length, &distinct_shape, &limits, &d, &arena, &err);
+        assert_int_equal(result, cases[i].pointer ? -1 : 0);
+        if (result < 0) {
+            assert_int_equal(err.code, ERR_INVALID_VALUE);
+            assert_string_equal(err.pointer, cases[i].pointer);
+        }
+    }
+    buf_clear(&copy);
+    json_schema(&copy, &distinct_shape, &limits);
+    assert_non_null(strstr(copy.data, "\"uniqueItems\":true"));
+    buf_free(&copy);
+    arena_free(&arena);
+}
+
 /* ---- writing ---- */
 
 static void what_was_read_is_written_back(void **state)
@@ -476,6 +544,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_kind_is_read),
         cmocka_unit_test(faults_name_code_and_place),
+        cmocka_unit_test(elements_that_come_twice_are_refused),
         cmocka_unit_test(what_was_read_is_written_back),
         cmocka_unit_test(texts_are_put_together_by_hand),
         cmocka_unit_test(doubles_keep_every_bit_in_few_digits),

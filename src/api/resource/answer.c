@@ -77,3 +77,32 @@ int answer_page(struct request *r, struct buf *body, struct err *err)
     reply_json(&r->reply, 200, body);
     return 0;
 }
+
+int answer_one(struct request *r, const char *name, int status, one_of_project *ask, struct err *err)
+{
+    struct buf body = {0};
+    struct uuid id;
+    if (request_uuid(r, name, &id, err) < 0)
+        return -1;
+    return answer_json(r, ask(r->api->pool, &r->project, &id, &body, err), status, &body);
+}
+
+int answer_list(struct request *r, list_of_project *list, struct err *err)
+{
+    struct buf body = {0};
+    struct page page = request_page(r);
+    if (list(r->api->pool, &r->project, &page, &body, err) < 0)
+        return answer_json(r, -1, 0, &body);
+    return answer_page(r, &body, err);
+}
+
+int answer_stream(struct request *r, enum follow_what what, const struct uuid *job, struct job_cursor after,
+                  struct err *err)
+{
+    bool events = what != FOLLOW_LOG;
+    r->reply.status = 200;
+    r->reply.content_type = events ? "text/event-stream" : "application/x-ndjson";
+    if (events)
+        reply_field(&r->reply, "X-Accel-Buffering", "no"); /* a proxy in between would hold events back */
+    return follow_open(r->api->followers, r->connection, what, &r->project, job, after, &r->reply.stream, err);
+}

@@ -48,7 +48,7 @@ int ask_for_evaluate(struct request *r, void *options, const char *pointer, stru
     struct uuid evaluation, reads[2];
     struct buf text = {0};
     *ret_created = true;
-    if (resolve(r, o, pointer, &order, err) < 0)
+    if (refer_to_prompts(r, &o->prompts, pointer, err) < 0 || resolve(r, o, pointer, &order, err) < 0)
         return -1;
     evaluate_options_fill(o);
     json_write(&text, &evaluate_options_shape, o);
@@ -68,18 +68,10 @@ int ask_for_evaluate(struct request *r, void *options, const char *pointer, stru
 
 int on_evaluations_get(struct request *r, struct err *err)
 {
-    struct buf body = {0};
-    struct page page = request_page(r);
-    if (evaluation_list(r->api->pool, &r->project, &page, &body, err) < 0)
-        return answer_json(r, -1, 0, &body);
-    return answer_page(r, &body, err);
+    return answer_list(r, evaluation_list, err);
 }
 
 int on_evaluation_get(struct request *r, struct err *err)
 {
-    struct buf body = {0};
-    struct uuid evaluation;
-    if (request_uuid(r, "evaluation", &evaluation, err) < 0)
-        return -1;
-    return answer_json(r, evaluation_get(r->api->pool, &r->project, &evaluation, &body, err), 200, &body);
+    return answer_one(r, "evaluation", 200, evaluation_get, err);
 }

@@ -50,20 +50,12 @@ int on_fits_post(struct request *r, struct err *err)
 
 int on_fits_get(struct request *r, struct err *err)
 {
-    struct buf body = {0};
-    struct page page = request_page(r);
-    if (fit_list(r->api->pool, &r->project, &page, &body, err) < 0)
-        return answer_json(r, -1, 0, &body);
-    return answer_page(r, &body, err);
+    return answer_list(r, fit_list, err);
 }
 
 int on_fit_get(struct request *r, struct err *err)
 {
-    struct buf body = {0};
-    struct uuid fit;
-    if (request_uuid(r, "fit", &fit, err) < 0)
-        return -1;
-    return answer_json(r, fit_get(r->api->pool, &r->project, &fit, &body, err), 200, &body);
+    return answer_one(r, "fit", 200, fit_get, err);
 }
 
 int on_fit_publish(struct request *r, struct err *err)

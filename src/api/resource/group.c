@@ -22,11 +22,7 @@ int on_groups_get(struct request *r, struct err *err)
 
 int on_group_get(struct request *r, struct err *err)
 {
-    struct buf body = {0};
-    struct uuid group;
-    if (request_uuid(r, "group", &group, err) < 0)
-        return -1;
-    return answer_json(r, group_get(r->api->pool, &r->project, &group, &body, err), 200, &body);
+    return answer_one(r, "group", 200, group_get, err);
 }
 
 int on_group_patch(struct request *r, struct err *err)
@@ -45,9 +41,5 @@ int on_group_patch(struct request *r, struct err *err)
 
 int on_memberships_get(struct request *r, struct err *err)
 {
-    struct buf body = {0};
-    struct page page = request_page(r);
-    if (membership_list(r->api->pool, &r->project, &page, &body, err) < 0)
-        return answer_json(r, -1, 0, &body);
-    return answer_page(r, &body, err);
+    return answer_list(r, membership_list, err);
 }

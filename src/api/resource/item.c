@@ -1,6 +1,7 @@
 #include "store/item.h"
 
 #include "api/resource/resource.h"
+#include "formats/complete_options.h"
 #include "formats/record.h"
 #include "store/judgement.h"
 
@@ -58,18 +59,43 @@ int on_items_post(struct request *r, struct err *err)
 
 int on_items_get(struct request *r, struct err *err)
 {
-    struct buf body = {0};
-    struct page page = request_page(r);
-    if (item_list(r->api->pool, &r->project, &page, &body, err) < 0)
-        return answer_json(r, -1, 0, &body);
-    return answer_page(r, &body, err);
+    return answer_list(r, item_list, err);
 }
 
 int on_item_get(struct request *r, struct err *err)
 {
-    struct buf body = {0};
-    struct uuid item;
-    if (request_uuid(r, "item", &item, err) < 0)
-        return -1;
-    return answer_json(r, item_get(r->api->pool, &r->project, &item, &body, err), 200, &body);
+    return answer_one(r, "item", 200, item_get, err);
+}
+
+/* ---- items that others refer to ---- */
+
+static int refuse_item(const char *at, struct err *err)
+{
+    return at ? err_at(err, ERR_UNKNOWN_REFERENCE, at, "there is no such item in this project") : err_memory(err);
+}
+
+int refer_to_items(struct request *r, const struct json_list *items, const char *pointer, struct err *err)
+{
+    size_t missing = 0;
+    int absent = items->count == 0
+                     ? 0
+                     : item_absent(r->api->pool, &r->project, items->items, NULL, items->count, &missing, err);
+    return absent <= 0 ? absent : refuse_item(arena_printf(&r->arena, "%s/items/%zu", pointer, missing), err);
+}
+
+int refer_to_prompts(struct request *r, const struct json_list *prompts, const char *pointer, struct err *err)
+{
+    const struct complete_prompt *asked = prompts->items;
+    size_t missing = 0;
+    struct uuid *items = arena_zeroed(&r->arena, prompts->count + 1, sizeof *items);
+    bool *named = arena_zeroed(&r->arena, prompts->count + 1, sizeof *named), any = false;
+    if (!items || !named)
+        return err_memory(err);
+    for (size_t i = 0; i < prompts->count; i++) {
+        named[i] = asked[i].form == COMPLETE_ITEM;
+        items[i] = asked[i].item.id;
+        any |= named[i];
+    }
+    int absent = any ? item_absent(r->api->pool, &r->project, items, named, prompts->count, &missing, err) : 0;
+    return absent <= 0 ? absent : refuse_item(arena_printf(&r->arena, "%s/prompts/%zu/item", pointer, missing), err);
 }

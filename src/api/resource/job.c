@@ -3,7 +3,6 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "api/follow.h"
 #include "api/resource/resource.h"
 #include "formats/complete_options.h"
 #include "formats/evaluate_options.h"
@@ -108,31 +107,19 @@ int on_jobs_get(struct request *r, struct err *err)
     return answer_page(r, &body, err);
 }
 
-/* Answers `status` with what one of the store's functions says of the job in the path. */
-static int answer_job(struct request *r, int status,
-                      int (*ask)(struct pool *, const struct uuid *, const struct uuid *, struct buf *, struct err *),
-                      struct err *err)
-{
-    struct buf body = {0};
-    struct uuid job;
-    if (request_uuid(r, "job", &job, err) < 0)
-        return -1;
-    return answer_json(r, ask(r->api->pool, &r->project, &job, &body, err), status, &body);
-}
-
 int on_job_get(struct request *r, struct err *err)
 {
-    return answer_job(r, 200, job_get, err);
+    return answer_one(r, "job", 200, job_get, err);
 }
 
 int on_job_cancel(struct request *r, struct err *err)
 {
-    return answer_job(r, 200, job_cancel, err);
+    return answer_one(r, "job", 200, job_cancel, err);
 }
 
 int on_job_retry(struct request *r, struct err *err)
 {
-    return answer_job(r, 202, job_retry, err);
+    return answer_one(r, "job", 202, job_retry, err);
 }
 
 int on_job_log(struct request *r, struct err *err)
@@ -151,10 +138,7 @@ int on_job_log(struct request *r, struct err *err)
     if (!follow)
         return answer_page(r, &body, err);
     buf_free(&body);
-    r->reply.status = 200;
-    r->reply.content_type = "application/x-ndjson";
-    return follow_open(r->api->followers, r->connection, FOLLOW_LOG, &r->project, &job,
-                       (struct job_cursor){.line = after}, &r->reply.stream, err);
+    return answer_stream(r, FOLLOW_LOG, &job, (struct job_cursor){.line = after}, err);
 }
 
 /* ---- as it goes ---- */
@@ -232,9 +216,5 @@ int on_job_events(struct request *r, struct err *err)
         reply_empty(&r->reply, 204);
         return 0;
     }
-    r->reply.status = 200;
-    r->reply.content_type = "text/event-stream";
-    reply_field(&r->reply, "X-Accel-Buffering", "no"); /* a proxy in between would hold events back */
-    return follow_open(r->api->followers, r->connection, FOLLOW_EVENTS, &r->project, &job, cursor, &r->reply.stream,
-                       err);
+    return answer_stream(r, FOLLOW_EVENTS, &job, cursor, err);
 }

@@ -5,7 +5,6 @@
 #include "api/resource/resource.h"
 #include "formats/complete_options.h"
 #include "formats/register_options.h"
-#include "store/item.h"
 #include "store/job.h"
 #include "store/policy_place.h"
 
@@ -152,26 +151,6 @@ int on_policy_delete(struct request *r, struct err *err)
 
 /* ---- completions ---- */
 
-/* ERR_UNKNOWN_REFERENCE unless every item that a prompt names is there. */
-static int check_items(struct request *r, const struct complete_options *o, const char *pointer, struct err *err)
-{
-    const struct complete_prompt *prompts = o->prompts.items;
-    size_t missing = 0;
-    struct uuid *items = arena_zeroed(&r->arena, o->prompts.count, sizeof *items);
-    bool *named = arena_zeroed(&r->arena, o->prompts.count, sizeof *named);
-    if (!items || !named)
-        return err_memory(err);
-    for (size_t i = 0; i < o->prompts.count; i++) {
-        named[i] = prompts[i].form == COMPLETE_ITEM;
-        items[i] = prompts[i].item.id;
-    }
-    int absent = item_absent(r->api->pool, &r->project, items, named, o->prompts.count, &missing, err);
-    if (absent <= 0)
-        return absent;
-    return err_at(err, ERR_UNKNOWN_REFERENCE, arena_printf(&r->arena, "%s/prompts/%zu/item", pointer, missing),
-                  "there is no such item in this project");
-}
-
 /* A seed of 48 bits, which every reader of JSON keeps exactly. */
 static int draw_seed(struct complete_options *o, struct err *err)
 {
@@ -189,7 +168,7 @@ static int order_completions(struct request *r, struct complete_options *o, cons
                              const char *pointer, struct uuid *ret_job, struct err *err)
 {
     struct buf options = {0};
-    if (check_items(r, o, pointer, err) < 0 || draw_seed(o, err) < 0)
+    if (refer_to_prompts(r, &o->prompts, pointer, err) < 0 || draw_seed(o, err) < 0)
         return -1;
     complete_options_fill(o);
     json_write(&options, &complete_options_shape, o);

@@ -7,6 +7,7 @@
 #ifndef EGALIGN_API_RESOURCE_H
 #define EGALIGN_API_RESOURCE_H
 
+#include "api/follow.h"
 #include "api/request.h"
 #include "base/json.h"
 
@@ -64,6 +65,11 @@ int refer_to_policy(struct request *r, struct str name_or_id, const char *pointe
 int refer_to_rewards(struct request *r, struct str name_or_id, const char *pointer, const char *member,
                      struct uuid *ret, struct uuid *ret_fit, struct err *err);
 
+/* The items of the member `items`, a list of ids, or those that the member `prompts`, a list of struct complete_prompt,
+ * names: ERR_UNKNOWN_REFERENCE with a pointer, below `pointer`, to the first that is not in the project. */
+int refer_to_items(struct request *r, const struct json_list *items, const char *pointer, struct err *err);
+int refer_to_prompts(struct request *r, const struct json_list *prompts, const char *pointer, struct err *err);
+
 /* Asks for a job of one kind: `options` is the struct of the kind's shape, read but not checked further; errors point
  * below `pointer`. *ret_created: false when the same was there already. */
 typedef int ask_for_job(struct request *r, void *options, const char *pointer, struct uuid *ret_job, bool *ret_created,
@@ -85,6 +91,9 @@ int on_job_log(struct request *r, struct err *err);
 int on_job_metrics(struct request *r, struct err *err);
 int on_job_samples(struct request *r, struct err *err);
 int on_job_events(struct request *r, struct err *err);
+
+/* What happens in a project, as server-sent events that do not end. */
+int on_events_get(struct request *r, struct err *err);
 
 /* Policies: register one (by name of its folder), list, get one, delete it, have responses sampled from it. */
 int on_policies_post(struct request *r, struct err *err);
@@ -115,6 +124,20 @@ int on_page(struct request *r, struct err *err);
 /* Answers 200 with a page of a list, which `body` holds ({items, next_cursor}); adds Link rel=next when there is more.
  * Takes the bytes over. */
 int answer_page(struct request *r, struct buf *body, struct err *err);
+
+/* Answers `status` with what a function of the store says of the thing whose id is in the path under `name`. */
+typedef int one_of_project(struct pool *pool, const struct uuid *project, const struct uuid *id, struct buf *out,
+                           struct err *err);
+int answer_one(struct request *r, const char *name, int status, one_of_project *ask, struct err *err);
+
+/* Answers 200 with the page of a list that the query asks for. */
+typedef int list_of_project(struct pool *pool, const struct uuid *project, const struct page *page, struct buf *out,
+                            struct err *err);
+int answer_list(struct request *r, list_of_project *list, struct err *err);
+
+/* Answers 200 with a stream that goes on behind `after`: see follow.h. `job`: NULL when the stream is of none. */
+int answer_stream(struct request *r, enum follow_what what, const struct uuid *job, struct job_cursor after,
+                  struct err *err);
 
 /* Answers `status` with the document in `body`, or fails with err when `result` is negative. Takes the bytes over. */
 int answer_json(struct request *r, int result, int status, struct buf *body);

@@ -5,7 +5,6 @@
 #include "formats/reward_options.h"
 #include "formats/sft_options.h"
 #include "store/fit_read.h"
-#include "store/item.h"
 #include "store/policy.h"
 #include "store/policy_place.h"
 
@@ -144,24 +143,6 @@ static int settle_ppo_fit(struct request *r, struct ppo_job_settings *s, const c
     return status;
 }
 
-/* ERR_UNKNOWN_REFERENCE unless every item is there. */
-static int check_items(struct request *r, const struct ppo_job_settings *s, const char *pointer, struct err *err)
-{
-    size_t missing = 0;
-    bool *all = arena_zeroed(&r->arena, s->items.count + 1, sizeof *all);
-    if (!all)
-        return err_memory(err);
-    for (size_t i = 0; i < s->items.count; i++)
-        all[i] = true;
-    int absent = s->items.count == 0 ? 0
-                                     : item_absent(r->api->pool, &r->project, s->items.items, all, s->items.count,
-                                                   &missing, err);
-    if (absent <= 0)
-        return absent;
-    return err_at(err, ERR_UNKNOWN_REFERENCE, arena_printf(&r->arena, "%s/items/%zu", pointer, missing),
-                  "there is no such item in this project");
-}
-
 /* The reward models, which must be those of the fit's groups. */
 static int settle_rewards(struct request *r, const struct ppo_job_settings *s, const char *pointer, struct uuid *ret,
                           struct err *err)
@@ -180,7 +161,7 @@ int ask_for_ppo(struct request *r, void *options, const char *pointer, struct uu
     const char *at_name = member(r, pointer, "name", err);
     if (!at_name || ppo_job_settings_check(s, pointer, err) < 0 || policy_name_check(s->name, at_name, err) < 0 ||
         refer_to_policy(r, s->policy, pointer, "policy", &reads[0], err) < 0 ||
-        check_items(r, s, pointer, err) < 0 || settle_ppo_fit(r, s, pointer, err) < 0 ||
+        refer_to_items(r, &s->items, pointer, err) < 0 || settle_ppo_fit(r, s, pointer, err) < 0 ||
         (s->rewards.ptr && settle_rewards(r, s, pointer, &reads[1], err) < 0))
         return -1;
     struct policy_order what = {.kind = "ppo",

@@ -1,9 +1,10 @@
 /* evaluate: how one policy fares against another in each group, from responses of both to the same prompts.
  *
- * The win rate of A against B in group u is the share of pairs with r_u(x, y_A) > r_u(x, y_B), ties as half. Wilson's
- * interval takes the pairs as independent and the rewards as known; the bootstrap interval draws the judge's annotators
- * (core/reward/bootstrap.h) and the prompts anew together, so it carries both, and is wider. Neither carries that
- * another training run, or another number of groups, might have come out differently.
+ * The win rate of A against B in group u is the share of pairs with r_u(x, y_A) > r_u(x, y_B), ties as half. Several
+ * pairs of one prompt are alike, so Wilson's interval rests on the number of independent pairs that they are worth
+ * (effective_trials), by the variance between prompts; it takes the rewards as known. The bootstrap interval draws the
+ * judge's annotators (core/reward/bootstrap.h) and the prompts anew together, so it carries both, and is wider. Neither
+ * carries that another training run, or another number of groups, might have come out differently.
  *
  * The columns are those of the rewards: groups, then the single reward. Pure; any thread. What is opened is its
  * caller's and used by one thread at a time. */
@@ -20,12 +21,13 @@ enum { EVALUATE_COLUMNS_MAX = RESPONSE_SCORER_GROUPS_MAX + 1 };
 
 struct win_rate {
     int n, wins, ties;      /* pairs, of A */
-    struct proportion rate; /* with ties as half; Wilson */
+    struct proportion rate; /* with ties as half; Wilson on rate.n pairs, the effective number, at most n */
     double low, high;       /* bootstrap, 95 %; NAN before evaluate_intervals */
 };
 
-/* ret[columns] from rewards a, b [n][columns] of the two responses of each pair. */
-void evaluate_rates(int n, int columns, const double *a, const double *b, struct win_rate *ret);
+/* ret[columns] from rewards a, b [prompts x samples][columns] of the two responses of each pair, `samples` of one
+ * prompt side by side. */
+void evaluate_rates(int prompts, int samples, int columns, const double *a, const double *b, struct win_rate *ret);
 
 /* How the groups fare together. */
 struct standing {

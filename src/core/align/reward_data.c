@@ -6,29 +6,12 @@
 #include "base/check.h"
 #include "base/mem.h"
 
-/* Room for one more of `count` elements of `size` bytes. */
-static int grow(void *array, int count, int *room, size_t size, struct err *err)
-{
-    void **block = array;
-    if (count < *room)
-        return 0;
-    if (count > INT32_MAX / 4)
-        return err_set(err, ERR_INVALID_VALUE, "more than %d judged pairs are too many", INT32_MAX / 4);
-    int wanted = *room ? 2 * *room : 256;
-    void *larger = mem_resize(*block, (size_t)wanted, size);
-    if (!larger)
-        return err_memory(err);
-    *block = larger;
-    *room = wanted;
-    return 0;
-}
-
 int reward_data_add(struct reward_data *d, const struct dialogue *dialogue, struct str prompt, struct str response,
                     struct err *err)
 {
     int read;
     int cut = dialogue_sequence(dialogue, prompt, response, d->longest, &d->text, &read, err);
-    if (cut < 0 || grow(&d->sequences, d->count, &d->room, sizeof *d->sequences, err) < 0)
+    if (cut < 0 || mem_grow(&d->sequences, d->count, &d->room, sizeof *d->sequences, err) < 0)
         return -1;
     d->cut += cut;
     d->sequences[d->count] = (struct reward_sequence){d->tokens.count, (int)d->text.count};
@@ -42,8 +25,8 @@ int reward_data_pair(struct reward_data *d, int first, int second, bool held_out
     size_t each = 2 * (size_t)d->heads * sizeof *d->wins;
     int room = d->pair_room;
     CHECK(first >= 0 && second >= 0 && first < d->count && second < d->count && first != second);
-    if (grow(&d->wins, d->pair_count, &room, each, err) < 0 ||
-        grow(&d->pairs, d->pair_count, &d->pair_room, sizeof *d->pairs, err) < 0)
+    if (mem_grow(&d->wins, d->pair_count, &room, each, err) < 0 ||
+        mem_grow(&d->pairs, d->pair_count, &d->pair_room, sizeof *d->pairs, err) < 0)
         return -1;
     d->pairs[d->pair_count] = (struct reward_pair){{first, second}, held_out};
     memset(reward_data_wins(d, d->pair_count), 0, each);

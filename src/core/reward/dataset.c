@@ -51,25 +51,9 @@ void dataset_free(struct dataset *ds)
     mem_free(ds);
 }
 
-/* Makes room for one more element of `size` bytes in an array that doubles. */
-static int grow(void **array, int count, int *room, size_t size, struct err *err)
-{
-    if (count < *room)
-        return 0;
-    if (count > INT32_MAX / 4)
-        return err_set(err, ERR_INVALID_VALUE, "a data set of more than %d elements is too large", INT32_MAX / 4);
-    int wanted = *room ? *room * 2 : 64;
-    void *larger = mem_resize(*array, (size_t)wanted, size);
-    if (!larger)
-        return err_memory(err);
-    *array = larger;
-    *room = wanted;
-    return 0;
-}
-
 int dataset_add_item(struct dataset *ds, struct str prompt, struct err *err)
 {
-    if (grow((void **)&ds->prompts, ds->items, &ds->item_room, sizeof *ds->prompts, err) < 0)
+    if (mem_grow(&ds->prompts, ds->items, &ds->item_room, sizeof *ds->prompts, err) < 0)
         return -1;
     char *copy = arena_strndup(&ds->texts, prompt.ptr ? prompt.ptr : "", prompt.len);
     if (!copy)
@@ -84,10 +68,10 @@ static int new_row(struct dataset *ds, int item, float **ret_row, struct err *er
     if (item < 0 || item >= ds->items)
         return err_set(err, ERR_UNKNOWN_REFERENCE, "there is no item %d", item);
     int room = ds->response_room;
-    if (grow((void **)&ds->item_of, ds->responses, &room, sizeof *ds->item_of, err) < 0)
+    if (mem_grow(&ds->item_of, ds->responses, &room, sizeof *ds->item_of, err) < 0)
         return -1;
     room = ds->response_room;
-    if (grow((void **)&ds->features, ds->responses, &room, (size_t)ds->dimension * sizeof *ds->features, err) < 0)
+    if (mem_grow(&ds->features, ds->responses, &room, (size_t)ds->dimension * sizeof *ds->features, err) < 0)
         return -1;
     ds->response_room = room;
     ds->item_of[ds->responses] = item;
@@ -139,7 +123,7 @@ int dataset_add_comparison(struct dataset *ds, const struct comparison *c, struc
     if ((int)c->outcome < CHOICE_A || c->outcome > CHOICE_BOTH_BAD || c->strength < 0 || c->strength > 3)
         return err_set(err, ERR_INVALID_VALUE, "outcome %d or strength %d is out of range", (int)c->outcome,
                        c->strength);
-    if (grow((void **)&ds->comparison, ds->comparisons, &ds->comparison_room, sizeof *ds->comparison, err) < 0)
+    if (mem_grow(&ds->comparison, ds->comparisons, &ds->comparison_room, sizeof *ds->comparison, err) < 0)
         return -1;
     ds->comparison[ds->comparisons] = *c;
     return ds->comparisons++;
