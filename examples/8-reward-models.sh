@@ -5,8 +5,8 @@
 #   usage: 8-reward-models.sh FILE
 #
 # FILE holds one prompt a line, such as `egalign demo prompts --held-out` writes. Makes the reward models "rm-1" from
-# "writer" and the published fit, and the policy "maxmin-rm-1". The first table is the share of held-out comparisons that
-# each predicts: the heads on folds of items, the models on the items that they did not see.
+# "writer" and the published fit, and the policy "maxmin-rm-1". The first table is the share of held-out comparisons
+# that each predicts: the heads on folds of items, the models on the items that they did not see.
 #   EPOCHS, RATE, HELD_OUT_ITEMS  of the reward models (2, 0.001, 0.2); UPDATES, EPISODES, SAMPLES as elsewhere
 # Where the service is: see service.sh.
 set -euo pipefail
