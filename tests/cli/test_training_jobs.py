@@ -149,7 +149,8 @@ def test_the_folder_of_a_job_that_ended_long_ago_goes(place):
     (place.models / "jobs" / f"{uuid.uuid4()}.removed").mkdir()  # what a look that was cut short leaves
     place.sql("UPDATE job SET finished_at = now() - interval '169 hours' WHERE id = %s", old)
     until(lambda: not folder(old).exists() and not list((place.models / "jobs").glob("*.removed")), "the folder to go")
-    assert all(path.exists() for path in kept) and list(folder(running).glob("checkpoint-*"))
+    assert all(path.exists() for path in kept)
+    until(lambda: list(folder(running).glob("checkpoint-*")), "the running job to write on in its folder")
     assert sum("was removed 168 hours after its end" in m for m in place.messages(old)) == 1
     place.call("POST", f"/v1/projects/p/jobs/{waiting}/cancel")
     assert place.call("POST", f"/v1/projects/p/jobs/{old}/retry")[0] == 202
