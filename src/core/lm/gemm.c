@@ -141,7 +141,7 @@ struct cut {
  * its operands anew. Where results do not depend on the cut it may depend on the threads. */
 static int blocks_wanted(const struct gemm *g, double area)
 {
-    enum { A_THREAD = 4 }; /* so that a thread that is held up leaves some to the others */
+    enum { A_THREAD = 2 }; /* so that a thread that is held up leaves some to the others */
     int by_area = area < 1 << 13 ? 1 : area < 1 << 15 ? 2 : area < 1 << 17 ? 4 : area < 1 << 23 ? 8 : 16;
     int count = g->threads ? threads_count(g->threads) : 1, by_threads = 1;
     if (!g->backend->cut_freely)

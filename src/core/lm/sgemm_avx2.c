@@ -13,7 +13,7 @@ enum {
     COLUMNS = 2 * LANES,
     DEEP = 384,          /* k of a chunk: a panel of B of 24 kB stays in the first cache */
     HIGH = 96,           /* rows of A packed at once: 147 kB, in the second cache */
-    WIDE = 512,          /* columns of B packed at once */
+    WIDE = 1024,         /* columns of B packed at once */
     SLIVER = ROWS * DEEP,
     PANEL = DEEP * COLUMNS + COLUMNS, /* one line more than it holds: neighbours must not share cache sets */
 };

@@ -9,7 +9,7 @@
  * multiply-adds within a chunk. So a row of C depends on its row of A and on B only, not on how many rows go through
  * with it or how a product is cut into blocks: bit for bit.
  *
- * It refuses to know of threads. About a megabyte of stack; no state; any thread. The twin is the naive backend. */
+ * It refuses to know of threads. Under two megabytes of stack; no state; any thread. The twin is the naive backend. */
 #ifndef EGALIGN_CORE_LM_SGEMM_AVX2_H
 #define EGALIGN_CORE_LM_SGEMM_AVX2_H
 
