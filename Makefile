@@ -34,7 +34,7 @@ VECTORISE := -O3 -fopenmp-simd -fno-trapping-math
 CFLAGS_src/core/lm/kernels_portable.c := $(VECTORISE)
 AVX2      := $(if $(findstring x86_64,$(shell uname -m)),-mavx2 -mfma)
 CFLAGS_src/core/lm/kernels_avx2.c     := $(VECTORISE) $(AVX2)
-CFLAGS_src/core/lm/sgemm_avx2.c       := $(AVX2)
+CFLAGS_src/core/lm/sgemm_avx2.c       := $(AVX2) -ffp-contract=off
 
 SOURCES  := $(sort $(shell find src -name '*.c'))
 OBJECTS  := $(SOURCES:%.c=$B/%.o)

@@ -1,6 +1,7 @@
 /* lm_gemm: every backend against the naive twin over shapes, transposes and strides; one thread against two. */
 #include "unit/test.h"
 
+#include <math.h>
 #include <stdbool.h>
 #include <string.h>
 
@@ -78,6 +79,42 @@ static void avx2_matches_the_naive_twin(void **state)
     check_backend("avx2", false, 1e-6);
 }
 
+/* What a block starts from, at its edges and over no k too; the residual may be C itself. */
+static void bias_and_residual_are_added(void **state)
+{
+    (void)state;
+    enum { M = 45, N = 70, STRIDE = N + 3 };
+    static const char *const names[] = {"openblas", "avx2"};
+    struct rng rng;
+    rng_init(&rng, 9, 0);
+    float *a = random_floats(&rng, M * 500, 1), *b = random_floats(&rng, N * 500, 1), *bias = random_floats(&rng, N, 1);
+    float *residual = random_floats(&rng, M * STRIDE, 1), *got = random_floats(&rng, M * STRIDE, 1);
+    for (int i = 0; i < 2 * 4 * 3; i++) {
+        struct gemm g = {gemm_backend(names[i % 2], NULL), NULL};
+        int which = i / 2 % 4, k = (int[]){0, 20, 500}[i / 8];
+        bool in_place = which == 3;
+        if (!g.backend)
+            continue;
+        if (in_place)
+            memcpy(got, residual, M * STRIDE * sizeof *got);
+        gemm_run(&g, &(struct gemm_product){.m = M, .n = N, .k = k, .alpha = 1, .a = a, .lda = 500, .b = b, .ldb = N,
+                                            .c = got, .ldc = STRIDE, .bias = which == 1 ? NULL : bias,
+                                            .residual = in_place ? got : which > 0 ? residual : NULL});
+        for (int r = 0; r < M; r++)
+            for (int j = 0; j < N; j++) {
+                double sum = (which == 1 ? 0 : bias[j]) + (which > 0 ? residual[r * STRIDE + j] : 0);
+                for (int l = 0; l < k; l++)
+                    sum += (double)a[r * 500 + l] * b[l * N + j];
+                assert_true(fabs(sum - got[r * STRIDE + j]) < 1e-4);
+            }
+    }
+    mem_free(a);
+    mem_free(b);
+    mem_free(bias);
+    mem_free(residual);
+    mem_free(got);
+}
+
 /* Rows 0 .. n - 1 of a product by themselves are the rows of the whole one, to the bit, and columns likewise. */
 static void avx2_gives_a_row_the_same_bits_whatever_goes_with_it(void **state)
 {
@@ -89,10 +126,12 @@ static void avx2_gives_a_row_the_same_bits_whatever_goes_with_it(void **state)
     rng_init(&rng, 5, 0);
     float *a = random_floats(&rng, (size_t)M * K, 1), *b = random_floats(&rng, (size_t)N * K, 1);
     float *whole = random_floats(&rng, (size_t)M * N, 1), *part = random_floats(&rng, (size_t)M * N, 1);
-    for (int mode = 0; mode < 4; mode++) {
+    float *bias = random_floats(&rng, N, 1);
+    for (int mode = 0; mode < 8; mode++) {
         bool ta = mode & 1, tb = mode & 2;
         struct gemm_product p = {.transpose_a = ta, .transpose_b = tb, .m = M, .n = N, .k = K, .alpha = 1.5f, .a = a,
-                                 .lda = ta ? M : K, .b = b, .ldb = tb ? K : N, .c = whole, .ldc = N};
+                                 .lda = ta ? M : K, .b = b, .ldb = tb ? K : N, .c = whole, .ldc = N,
+                                 .bias = mode & 4 ? bias : NULL};
         sgemm_avx2_multiply(&p);
         for (int cut = 1; cut < N; cut += 37) {
             struct gemm_product first = p, rest = p;
@@ -107,12 +146,14 @@ static void avx2_gives_a_row_the_same_bits_whatever_goes_with_it(void **state)
             rest.n = N - cut;
             rest.b += tb ? cut * K : cut;
             rest.c += cut;
+            rest.bias = p.bias ? p.bias + cut : NULL;
             sgemm_avx2_multiply(&rest);
             assert_memory_equal(part, whole, M * N * sizeof *whole);
         }
     }
     mem_free(a);
     mem_free(b);
+    mem_free(bias);
     mem_free(whole);
     mem_free(part);
 }
@@ -192,6 +233,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(openblas_matches_the_naive_twin),
         cmocka_unit_test(avx2_matches_the_naive_twin),
+        cmocka_unit_test(bias_and_residual_are_added),
         cmocka_unit_test(avx2_gives_a_row_the_same_bits_whatever_goes_with_it),
         cmocka_unit_test(onednn_matches_the_naive_twin),
         cmocka_unit_test(bf16_matches_the_naive_twin_of_rounded_operands),

@@ -45,16 +45,16 @@ enum { OPENBLAS, AVX2, BF16 }; /* positions */
 
 static const struct gemm_backend backends[] = {
     [OPENBLAS] = {"openblas", "OpenBLAS sgemm, one call per block", INT_MAX, INT_MAX, openblas_multiply,
-                  openblas_multiply, 1e-6, false},
+                  openblas_multiply, 1e-6, false, false},
     [AVX2] = {"avx2", "our own fp32, for CPUs with AVX2", INT_MAX, INT_MAX, sgemm_avx2_multiply, openblas_multiply,
-              1e-6, true},
+              1e-6, true, true},
     [BF16] = {"bf16", "operands rounded to bf16, sums in fp32", BF16_ROWS, BF16_COLUMNS, bf16_multiply,
-              openblas_multiply, 1e-2, false},
+              openblas_multiply, 1e-2, false, false},
     {"bf16x3", "operands split into two bf16 each, sums in fp32", BF16_ROWS, BF16_COLUMNS, bf16x3_multiply,
-     openblas_multiply, 2e-5, false},
-    {"onednn", "oneDNN matmul, fp32", INT_MAX, INT_MAX, onednn_fp32_multiply, openblas_multiply, 1e-6, false},
+     openblas_multiply, 2e-5, false, false},
+    {"onednn", "oneDNN matmul, fp32", INT_MAX, INT_MAX, onednn_fp32_multiply, openblas_multiply, 1e-6, false, false},
     {"naive", "schoolbook products in double, for tests", INT_MAX, INT_MAX, naive_multiply, naive_multiply, 1e-6,
-     false},
+     false, false},
 };
 
 const struct gemm_backend *gemm_backend_at(int i)
@@ -184,6 +184,18 @@ struct blocked_product {
     struct cut cut;
 };
 
+/* C = bias + residual, for a backend that knows how to add to C only. */
+static void start_block(struct gemm_product *p)
+{
+    for (int i = 0; i < p->m; i++) {
+        float *c = p->c + (size_t)i * p->ldc;
+        const float *residual = p->residual ? p->residual + (size_t)i * p->ldc : NULL;
+        for (int j = 0; j < p->n; j++)
+            c[j] = (p->bias ? p->bias[j] : 0) + (residual ? residual[j] : 0);
+    }
+    p->beta = 1;
+}
+
 static void multiply_block(void *context, int block, int thread)
 {
     (void)thread;
@@ -193,8 +205,12 @@ static void multiply_block(void *context, int block, int thread)
     part.a += part.transpose_a ? (size_t)row : (size_t)row * part.lda;
     part.b += part.transpose_b ? (size_t)column * part.ldb : (size_t)column;
     part.c += (size_t)row * part.ldc + column;
+    part.bias = part.bias ? part.bias + column : NULL;
+    part.residual = part.residual ? part.residual + (size_t)row * part.ldc + column : NULL;
     part.m = part.m - row < b->cut.rows ? part.m - row : b->cut.rows;
     part.n = part.n - column < b->cut.columns ? part.n - column : b->cut.columns;
+    if ((part.bias || part.residual) && !b->backend->adds)
+        start_block(&part);
     b->backend->multiply(&part);
 }
 

@@ -16,8 +16,9 @@
 #include "base/err.h"
 #include "base/threads.h"
 
-/* One product C = alpha op(A) op(B) + beta C, with op(A) of m x k, op(B) of k x n and C of m x n. With beta = 0, C is
- * written whatever it held. `lda`, `ldb`, `ldc` are the distances between rows as stored. */
+/* One product C = alpha op(A) op(B) + beta C + bias + residual, with op(A) of m x k, op(B) of k x n and C of m x n. With
+ * beta = 0, as it must be with a bias or residual, C is written whatever it held. `lda`, `ldb`, `ldc` are the distances
+ * between rows as stored. */
 struct gemm_product {
     bool transpose_a, transpose_b; /* op(A) = A^T: A is stored k x m; op(B) = B^T: B is stored n x k */
     int m, n, k;
@@ -29,6 +30,8 @@ struct gemm_product {
     float beta;
     float *c;
     int ldc;
+    const float *bias;     /* [n] added to every row; NULL: none */
+    const float *residual; /* m x n with rows ldc apart; may be c; NULL: none */
 };
 
 struct gemm_backend {
@@ -39,6 +42,7 @@ struct gemm_backend {
     void (*multiply_here)(const struct gemm_product *p); /* for gemm_run_here: any size */
     double tolerance;                                  /* of the self-test, relative to sum |a| |b| */
     bool cut_freely;                                   /* no result depends on how the product is cut */
+    bool adds;                                         /* `multiply` adds bias and residual itself */
 };
 
 struct gemm {
@@ -68,8 +72,8 @@ const char *gemm_bf16_engine(void);
 /* Computes the whole product on the pool. Any of m, n, k may be 0. */
 void gemm_run(const struct gemm *g, const struct gemm_product *product);
 
-/* One product on the calling thread only, for work that is already spread over the pool (attention); fp32 in all
- * backends but the naive one. */
+/* One product, without bias and residual, on the calling thread only, for work that is already spread over the pool
+ * (attention); fp32 in all backends but the naive one. */
 void gemm_run_here(const struct gemm *g, const struct gemm_product *product);
 
 #endif

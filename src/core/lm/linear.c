@@ -51,14 +51,11 @@ static void adapt_backward(struct lm_run *run, const struct lm_adapter *a, int T
 void linear_forward(struct lm_run *run, const struct lm_linear *l, int T, const float *x, const float *residual,
                     float *y)
 {
-    const float *bias = vector_at(run, l->bias);
-    if (bias || residual)
-        tokens_fill(&run->engine, T, l->out, bias, residual, y);
     gemm_run(&run->engine.gemm,
              &(struct gemm_product){.transpose_b = l->transposed, .m = T, .n = l->out, .k = l->in, .alpha = 1, .a = x,
                                     .lda = l->in, .b = matrix_of(run, l),
-                                    .ldb = l->transposed ? l->in : l->out, .beta = bias || residual ? 1 : 0, .c = y,
-                                    .ldc = l->out});
+                                    .ldb = l->transposed ? l->in : l->out, .c = y, .ldc = l->out,
+                                    .bias = vector_at(run, l->bias), .residual = residual});
     const struct lm_adapter *a;
     int adapters = run->options.adapters ? lora_of(run->options.adapters, l->weight, &a) : 0;
     for (int i = 0; i < adapters; i++)

@@ -29,7 +29,6 @@ struct packed {
 struct chunk {
     int i, j, l;
     int m, n, k;
-    float beta;
 };
 
 bool sgemm_avx2_can(void)
@@ -55,17 +54,46 @@ static inline __attribute__((always_inline)) void step(__m256 sums[ROWS][2], con
     }
 }
 
-/* C [ROWS x COLUMNS] = alpha A B + beta C from a sliver and a panel. The strides are constants where it is called. */
+/* Where a tile of results goes: C = alpha A B + keep from + bias. */
+struct landing {
+    float *c;
+    const float *from; /* C itself, a residual with rows as far apart as C's, or NULL */
+    const float *bias; /* [COLUMNS], or NULL */
+    float alpha, keep;
+    int ldc;
+};
+
+/* Lets the rows of a tile come while its sums are made. */
+static inline __attribute__((always_inline)) void prefetch(const struct landing *to)
+{
+    const float *rows = to->from ? to->from : to->c;
+#pragma GCC unroll 6
+    for (int i = 0; i < ROWS; i++) {
+        _mm_prefetch((const char *)(rows + (size_t)i * to->ldc), _MM_HINT_T0);
+        _mm_prefetch((const char *)(rows + (size_t)i * to->ldc + COLUMNS - 1), _MM_HINT_T0);
+    }
+}
+
+/* LANES results of a row, from column j of the tile on. */
+static inline __attribute__((always_inline)) void land(const struct landing *to, int i, int j, __m256 sums)
+{
+    size_t at = (size_t)i * to->ldc + j;
+    __m256 x = _mm256_mul_ps(_mm256_set1_ps(to->alpha), sums);
+    __m256 start = to->bias ? _mm256_loadu_ps(to->bias + j) : _mm256_setzero_ps();
+    if (to->from)
+        start = _mm256_fmadd_ps(_mm256_set1_ps(to->keep), _mm256_loadu_ps(to->from + at), start);
+    _mm256_storeu_ps(to->c + at, to->from || to->bias ? _mm256_add_ps(start, x) : x);
+}
+
+/* A tile from a sliver and a panel. The strides are constants where it is called. */
 static inline __attribute__((always_inline)) void tile(int k, const float *a, ptrdiff_t row_stride, ptrdiff_t k_stride,
-                                                       const float *b, float alpha, float beta, float *c, int ldc)
+                                                       const float *b, const struct landing *to)
 {
     __m256 sums[ROWS][2];
 #pragma GCC unroll 6
-    for (int i = 0; i < ROWS; i++) {
+    for (int i = 0; i < ROWS; i++)
         sums[i][0] = sums[i][1] = _mm256_setzero_ps();
-        _mm_prefetch((const char *)(c + (size_t)i * ldc), _MM_HINT_T0);
-        _mm_prefetch((const char *)(c + (size_t)i * ldc + COLUMNS - 1), _MM_HINT_T0);
-    }
+    prefetch(to);
     int l = 0;
     for (; l + 4 <= k; l += 4, a += 4 * k_stride, b += 4 * COLUMNS) {
         step(sums, a, row_stride, b);
@@ -75,32 +103,23 @@ static inline __attribute__((always_inline)) void tile(int k, const float *a, pt
     }
     for (; l < k; l++, a += k_stride, b += COLUMNS)
         step(sums, a, row_stride, b);
-    __m256 by = _mm256_set1_ps(alpha), keep = _mm256_set1_ps(beta);
 #pragma GCC unroll 6
     for (int i = 0; i < ROWS; i++) {
-        float *to = c + (size_t)i * ldc;
-        __m256 left = _mm256_mul_ps(by, sums[i][0]), right = _mm256_mul_ps(by, sums[i][1]);
-        if (beta != 0) {
-            left = _mm256_fmadd_ps(keep, _mm256_loadu_ps(to), left);
-            right = _mm256_fmadd_ps(keep, _mm256_loadu_ps(to + LANES), right);
-        }
-        _mm256_storeu_ps(to, left);
-        _mm256_storeu_ps(to + LANES, right);
+        land(to, i, 0, sums[i][0]);
+        land(to, i, LANES, sums[i][1]);
     }
 }
 
-typedef void tile_function(int k, const float *a, const float *b, float alpha, float beta, float *c, int ldc);
+typedef void tile_function(int k, const float *a, const float *b, const struct landing *to);
 
-static __attribute__((noinline)) void tile_of_rows(int k, const float *a, const float *b, float alpha, float beta,
-                                                   float *c, int ldc)
+static __attribute__((noinline)) void tile_of_rows(int k, const float *a, const float *b, const struct landing *to)
 {
-    tile(k, a, DEEP, 1, b, alpha, beta, c, ldc);
+    tile(k, a, DEEP, 1, b, to);
 }
 
-static __attribute__((noinline)) void tile_of_columns(int k, const float *a, const float *b, float alpha, float beta,
-                                                      float *c, int ldc)
+static __attribute__((noinline)) void tile_of_columns(int k, const float *a, const float *b, const struct landing *to)
 {
-    tile(k, a, 1, ROWS, b, alpha, beta, c, ldc);
+    tile(k, a, 1, ROWS, b, to);
 }
 
 /* to[j][i] = from[i][j], 8 x 8. */
@@ -199,14 +218,36 @@ static void pack_a_columns(const struct gemm_product *p, const struct chunk *c, 
     }
 }
 
-/* A tile of which only m x n lie within C. */
-static void multiply_edge(tile_function *compute, const struct gemm_product *p, const struct chunk *c, const float *a,
-                          const float *b, int m, int n, float *edge, float *to)
+/* What C starts from in this chunk, for the tile at row i and column j of it. */
+static struct landing landing_of(const struct gemm_product *p, const struct chunk *c, int i, int j)
 {
-    compute(c->k, a, b, p->alpha, 0, edge, COLUMNS);
-    for (int i = 0; i < m; i++, to += p->ldc)
-        for (int j = 0; j < n; j++)
-            to[j] = c->beta != 0 ? fmaf(c->beta, to[j], edge[i * COLUMNS + j]) : edge[i * COLUMNS + j];
+    size_t at = (size_t)(c->i + i) * p->ldc + c->j + j;
+    struct landing to = {.c = p->c + at, .from = p->c + at, .alpha = p->alpha, .keep = 1, .ldc = p->ldc};
+    if (c->l > 0)
+        return to;
+    to.bias = p->bias ? p->bias + c->j + j : NULL;
+    if (p->residual)
+        to.from = p->residual + at;
+    else if (p->beta != 0)
+        to.keep = p->beta;
+    else
+        to.from = NULL;
+    return to;
+}
+
+/* A tile of which only m x n lie within C; the same roundings as in land. */
+static void multiply_edge(tile_function *compute, int k, const float *a, const float *b, int m, int n, float *edge,
+                          const struct landing *to)
+{
+    compute(k, a, b, &(struct landing){.c = edge, .alpha = to->alpha, .ldc = COLUMNS});
+    for (int i = 0; i < m; i++)
+        for (int j = 0; j < n; j++) {
+            size_t at = (size_t)i * to->ldc + j;
+            float start = to->bias ? to->bias[j] : 0;
+            if (to->from)
+                start = fmaf(to->keep, to->from[at], start);
+            to->c[at] = to->from || to->bias ? start + edge[i * COLUMNS + j] : edge[i * COLUMNS + j];
+        }
 }
 
 /* The packed rows of A times the packed columns of B. */
@@ -216,12 +257,12 @@ static void multiply_packed(const struct gemm_product *p, const struct chunk *c,
     for (int j = 0; j < c->n; j += COLUMNS)
         for (int i = 0; i < c->m; i += ROWS) {
             const float *a = packed->a + i / ROWS * SLIVER, *b = packed->b + j / COLUMNS * PANEL;
-            float *to = p->c + (size_t)(c->i + i) * p->ldc + c->j + j;
+            struct landing to = landing_of(p, c, i, j);
             int m = c->m - i, n = c->n - j;
             if (m >= ROWS && n >= COLUMNS)
-                compute(c->k, a, b, p->alpha, c->beta, to, p->ldc);
+                compute(c->k, a, b, &to);
             else
-                multiply_edge(compute, p, c, a, b, m < ROWS ? m : ROWS, n < COLUMNS ? n : COLUMNS, packed->edge, to);
+                multiply_edge(compute, c->k, a, b, m < ROWS ? m : ROWS, n < COLUMNS ? n : COLUMNS, packed->edge, &to);
         }
 }
 
@@ -230,13 +271,14 @@ static int least(int a, int b)
     return a < b ? a : b;
 }
 
-/* C = beta C, for a product over no k. */
-static void scale(const struct gemm_product *p)
+/* What C starts from is all there is of a product over no k. */
+static void multiply_nothing(const struct gemm_product *p)
 {
     for (int i = 0; i < p->m; i++)
         for (int j = 0; j < p->n; j++) {
-            float *c = p->c + (size_t)i * p->ldc + j;
-            *c = p->beta != 0 ? p->beta * *c : 0;
+            size_t at = (size_t)i * p->ldc + j;
+            float start = p->residual ? p->residual[at] : p->beta != 0 ? p->beta * p->c[at] : 0;
+            p->c[at] = start + (p->bias ? p->bias[j] : 0);
         }
 }
 
@@ -245,12 +287,11 @@ void sgemm_avx2_multiply(const struct gemm_product *p)
     struct packed packed;
     struct chunk c;
     if (p->k == 0)
-        scale(p);
+        multiply_nothing(p);
     for (c.j = 0; c.j < p->n; c.j += WIDE)
         for (c.l = 0; c.l < p->k; c.l += DEEP) {
             c.n = least(p->n - c.j, WIDE);
             c.k = least(p->k - c.l, DEEP);
-            c.beta = c.l == 0 ? p->beta : 1;
             pack_b(p, &c, packed.b);
             for (c.i = 0; c.i < p->m; c.i += HIGH) {
                 c.m = least(p->m - c.i, HIGH);

@@ -11,7 +11,7 @@ struct loop {
     void (*column)(const struct loop *l, int token, int from, int n); /* per token and block of columns */
     int T, columns, rows_per_block;
     const struct norm_weights *norm;
-    const float *x, *y, *stats, *residual, *bias;
+    const float *x, *y, *stats;
     float *out, *out2;
     bool gated;
     int heads, half;
@@ -50,27 +50,6 @@ static void run_column_block(void *context, int block, int thread)
 static void run_columns(struct loop *l)
 {
     threads_run(l->e->gemm.threads, (l->columns + TOKENWISE_COLUMNS - 1) / TOKENWISE_COLUMNS, run_column_block, l);
-}
-
-static void fill_row(const struct loop *l, int t)
-{
-    size_t n = (size_t)l->columns;
-    float *y = l->out + (size_t)t * n;
-    if (!l->residual)
-        memcpy(y, l->bias, n * sizeof *y);
-    else if (y != l->residual + (size_t)t * n)
-        memcpy(y, l->residual + (size_t)t * n, n * sizeof *y);
-    if (l->residual && l->bias)
-        l->e->kernels->add(n, l->bias, y);
-}
-
-void tokens_fill(const struct lm_engine *e, int T, int columns, const float *bias, const float *residual, float *y)
-{
-    if (bias || (residual && residual != y))
-        run_rows(&(struct loop){.e = e, .row = fill_row, .T = T, .columns = columns, .bias = bias,
-                                .residual = residual, .out = y});
-    else if (!residual)
-        memset(y, 0, (size_t)T * (size_t)columns * sizeof *y);
 }
 
 void tokens_gather(int count, const int *rows, int columns, const float *from, float *to)

@@ -26,9 +26,6 @@ struct norm_weights {
     const float *weight, *bias;
 };
 
-/* y = bias + residual, row by row; either may be NULL, which is 0. y may be residual. */
-void tokens_fill(const struct lm_engine *e, int T, int columns, const float *bias, const float *residual, float *y);
-
 /* y = norm(x); stats [T][2] receives mean (0 for RMSNorm) and 1 / s.d. */
 void tokens_norm(const struct lm_engine *e, int T, const struct norm_weights *n, const float *x, float *y,
                  float *stats);
