@@ -16,9 +16,9 @@
 #include "base/err.h"
 #include "base/threads.h"
 
-/* One product C = alpha op(A) op(B) + beta C + bias + residual, with op(A) of m x k, op(B) of k x n and C of m x n. With
- * beta = 0, as it must be with a bias or residual, C is written whatever it held. `lda`, `ldb`, `ldc` are the distances
- * between rows as stored. */
+/* One product C = alpha op(A) op(B) + beta C + bias + residual, with op(A) of m x k, op(B) of k x n and C of m x n.
+ * With beta = 0, as it must be with a bias or residual, C is written whatever it held. `lda`, `ldb`, `ldc` are the
+ * distances between rows as stored. */
 struct gemm_product {
     bool transpose_a, transpose_b; /* op(A) = A^T: A is stored k x m; op(B) = B^T: B is stored n x k */
     int m, n, k;
