@@ -96,7 +96,7 @@ def test_a_policy_for_the_groups(place, fit, whole):
     samples = place.part(job["id"], "samples")
     assert sorted({s["step"] for s in samples}) == [1, 25, 50] and len(samples) == 9
     assert all(s["prompt"].startswith("say ") and {"kl", "score", "scores/g0"} <= s["figures"].keys() for s in samples)
-    assert not (place.models / "jobs" / job["id"]).exists()
+    until(lambda: not (place.models / "jobs" / job["id"]).exists(), "the job's folder to go")
     done = place.job(place.complete("whole", prompts=["say 3"], samples=2, max_tokens=8))
     assert done["state"] == "done", done
 

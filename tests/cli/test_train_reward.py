@@ -51,7 +51,7 @@ def test_heads_shape_an_encoder(place):
     assert before == after and (out / "tokenizer.json").exists()
     fit = json.loads(egalign("fit", "--json", "--encoder", "lm", "--model", out, "--k", 2, "--ridge", 10,
                              place / "pairs.jsonl").stdout)
-    assert fit["groups"][1]["held_out"]["mixture"]["accuracy"] > 0.9
+    assert fit["groups"][1]["summary"]["accuracy"]["group"]["rate"] > 0.9
     egalign("train", "reward", "--data", place / "pairs.jsonl", "--init", place / "model", "--out", out, *HOW, expect=1)
 
 
