@@ -35,6 +35,7 @@ CFLAGS_src/core/lm/kernels_portable.c := $(VECTORISE)
 AVX2      := $(if $(findstring x86_64,$(shell uname -m)),-mavx2 -mfma)
 CFLAGS_src/core/lm/kernels_avx2.c     := $(VECTORISE) $(AVX2)
 CFLAGS_src/core/lm/sgemm_avx2.c       := $(AVX2) -ffp-contract=off
+CFLAGS_src/core/lm/sgemm_avx2_pack.c  := $(AVX2)
 
 SOURCES  := $(sort $(shell find src -name '*.c'))
 OBJECTS  := $(SOURCES:%.c=$B/%.o)

@@ -132,7 +132,7 @@ static void avx2_gives_a_row_the_same_bits_whatever_goes_with_it(void **state)
         struct gemm_product p = {.transpose_a = ta, .transpose_b = tb, .m = M, .n = N, .k = K, .alpha = 1.5f, .a = a,
                                  .lda = ta ? M : K, .b = b, .ldb = tb ? K : N, .c = whole, .ldc = N,
                                  .bias = mode & 4 ? bias : NULL};
-        sgemm_avx2_multiply(&p);
+        sgemm_avx2_run(NULL, &p);
         for (int cut = 1; cut < N; cut += 37) {
             struct gemm_product first = p, rest = p;
             first.c = rest.c = part;
@@ -140,14 +140,14 @@ static void avx2_gives_a_row_the_same_bits_whatever_goes_with_it(void **state)
             rest.m -= cut;
             rest.a += ta ? cut : cut * K;
             rest.c += cut * N;
-            sgemm_avx2_multiply(&first);
+            sgemm_avx2_run(NULL, &first);
             rest.n = cut;
-            sgemm_avx2_multiply(&rest);
+            sgemm_avx2_run(NULL, &rest);
             rest.n = N - cut;
             rest.b += tb ? cut * K : cut;
             rest.c += cut;
             rest.bias = p.bias ? p.bias + cut : NULL;
-            sgemm_avx2_multiply(&rest);
+            sgemm_avx2_run(NULL, &rest);
             assert_memory_equal(part, whole, M * N * sizeof *whole);
         }
     }
@@ -156,6 +156,35 @@ static void avx2_gives_a_row_the_same_bits_whatever_goes_with_it(void **state)
     mem_free(bias);
     mem_free(whole);
     mem_free(part);
+}
+
+/* Small products, which read their operands where they lie, at every edge of a tile. */
+static void avx2_gives_the_same_bits_here_as_on_the_pool(void **state)
+{
+    (void)state;
+    enum { MOST = 40, K = 400 };
+    struct rng rng;
+    if (!sgemm_avx2_can())
+        skip();
+    rng_init(&rng, 8, 0);
+    float *a = random_floats(&rng, MOST * K, 1), *b = random_floats(&rng, MOST * K, 1);
+    float *pool = random_floats(&rng, MOST * MOST, 1), *here = random_floats(&rng, MOST * MOST, 1);
+    for (int i = 0; i < 3 * 3 * 3 * 8; i++) {
+        int m = (int[]){3, 12, MOST}[i % 3], n = (int[]){5, 32, MOST}[i / 3 % 3], k = (int[]){0, 31, K}[i / 9 % 3];
+        bool ta = i / 27 & 1, tb = i / 27 & 2;
+        struct gemm_product p = {.transpose_a = ta, .transpose_b = tb, .m = m, .n = n, .k = k, .alpha = 1.5f, .a = a,
+                                 .lda = ta ? MOST : K, .b = b, .ldb = tb ? K : MOST, .beta = i / 27 & 4 ? 1 : 0,
+                                 .c = pool, .ldc = MOST};
+        memcpy(here, pool, MOST * MOST * sizeof *here);
+        sgemm_avx2_run(NULL, &p);
+        p.c = here;
+        sgemm_avx2_here(&p);
+        assert_memory_equal(here, pool, MOST * MOST * sizeof *here);
+    }
+    mem_free(a);
+    mem_free(b);
+    mem_free(pool);
+    mem_free(here);
 }
 
 static void onednn_matches_the_naive_twin(void **state)
@@ -188,7 +217,7 @@ static void products_do_not_depend_on_threads(void **state)
     struct threads *pair = threads_new(2, NULL);
     for (int i = 0; i < 4; i++) {
         struct gemm one = {gemm_backend_at(i), NULL}, two = {one.backend, pair};
-        if (one.backend->multiply == sgemm_avx2_multiply && !sgemm_avx2_can())
+        if (one.backend->run == sgemm_avx2_run && !sgemm_avx2_can())
             continue;
         for (size_t s = 0; s < sizeof shapes / sizeof shapes[0]; s++)
             for (int mode = 0; mode < 4; mode++) {
@@ -233,6 +262,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(openblas_matches_the_naive_twin),
         cmocka_unit_test(avx2_matches_the_naive_twin),
+        cmocka_unit_test(avx2_gives_the_same_bits_here_as_on_the_pool),
         cmocka_unit_test(bias_and_residual_are_added),
         cmocka_unit_test(avx2_gives_a_row_the_same_bits_whatever_goes_with_it),
         cmocka_unit_test(onednn_matches_the_naive_twin),

@@ -233,6 +233,25 @@ static void check_sums(const struct kernels *k)
     free_case(&c);
 }
 
+/* Rows that lie apart, in fours and what is left of them. */
+static void check_row_sums(const struct kernels *k)
+{
+    enum { COUNT = 7, WIDTH = 13, STRIDE = 17 };
+    struct rng rng;
+    rng_init(&rng, 12, 0);
+    float *rows = random_floats(&rng, COUNT * STRIDE, 1), *got = random_floats(&rng, WIDTH, 1);
+    double want[WIDTH];
+    for (int i = 0; i < WIDTH; i++) {
+        want[i] = got[i];
+        for (int t = 0; t < COUNT; t++)
+            want[i] += rows[t * STRIDE + i];
+    }
+    k->add_rows(COUNT, WIDTH, rows, STRIDE, got);
+    assert_close(WIDTH, got, want, TIGHT);
+    mem_free(rows);
+    mem_free(got);
+}
+
 /* bf16 by rounding to nearest, ties to even; and the two parts of a split. */
 static void check_bf16(const struct kernels *k)
 {
@@ -282,6 +301,7 @@ static void check_set(const struct kernels *k)
     check_choose(k);
     check_rotation(k);
     check_sums(k);
+    check_row_sums(k);
     check_bf16(k);
     check_extremes(k);
 }

@@ -25,7 +25,7 @@ const struct ppo_preset ppo_presets[] = {
         .objective = OBJECTIVE_MAXMIN,
         .prompt_tokens = 64,
         .options = {SHARED, EPOCHS_AND_ADAM, .updates = 60, .episodes = 256,
-                    .response_tokens = 24, .temperature = 1, .slots = 64,
+                    .response_tokens = 24, .temperature = 1, .slots = 128,
                     .end_penalty = 1, .score_clip = 10, .beta = 0.1, .adaptive_beta = true, .minibatches = 4,
                     .rate = 2e-4, .schedule = PPO_LINEAR},
     },

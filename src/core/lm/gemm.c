@@ -44,17 +44,16 @@ static void onednn_fp32_multiply(const struct gemm_product *p)
 enum { OPENBLAS, AVX2, BF16 }; /* positions */
 
 static const struct gemm_backend backends[] = {
-    [OPENBLAS] = {"openblas", "OpenBLAS sgemm, one call per block", INT_MAX, INT_MAX, openblas_multiply,
-                  openblas_multiply, 1e-6, false, false},
-    [AVX2] = {"avx2", "our own fp32, for CPUs with AVX2", INT_MAX, INT_MAX, sgemm_avx2_multiply, openblas_multiply,
-              1e-6, true, true},
-    [BF16] = {"bf16", "operands rounded to bf16, sums in fp32", BF16_ROWS, BF16_COLUMNS, bf16_multiply,
-              openblas_multiply, 1e-2, false, false},
-    {"bf16x3", "operands split into two bf16 each, sums in fp32", BF16_ROWS, BF16_COLUMNS, bf16x3_multiply,
-     openblas_multiply, 2e-5, false, false},
-    {"onednn", "oneDNN matmul, fp32", INT_MAX, INT_MAX, onednn_fp32_multiply, openblas_multiply, 1e-6, false, false},
-    {"naive", "schoolbook products in double, for tests", INT_MAX, INT_MAX, naive_multiply, naive_multiply, 1e-6,
-     false, false},
+    [OPENBLAS] = {"openblas", "OpenBLAS sgemm, one call per block", INT_MAX, INT_MAX, openblas_multiply, NULL,
+                  openblas_multiply, 1e-6},
+    [AVX2] = {"avx2", "our own fp32, for CPUs with AVX2", 0, 0, NULL, sgemm_avx2_run, sgemm_avx2_here, 1e-6},
+    [BF16] = {"bf16", "operands rounded to bf16, sums in fp32", BF16_ROWS, BF16_COLUMNS, bf16_multiply, NULL,
+              openblas_multiply, 1e-2},
+    {"bf16x3", "operands split into two bf16 each, sums in fp32", BF16_ROWS, BF16_COLUMNS, bf16x3_multiply, NULL,
+     openblas_multiply, 2e-5},
+    {"onednn", "oneDNN matmul, fp32", INT_MAX, INT_MAX, onednn_fp32_multiply, NULL, openblas_multiply, 1e-6},
+    {"naive", "schoolbook products in double, for tests", INT_MAX, INT_MAX, naive_multiply, NULL, naive_multiply,
+     1e-6},
 };
 
 const struct gemm_backend *gemm_backend_at(int i)
@@ -91,7 +90,7 @@ static bool passes(const struct gemm_backend *b)
         for (int i = 0; i < TEST_M * TEST_N; i++)
             got[i] = want[i] = start;
         p.c = got;
-        b->multiply(&p);
+        gemm_run(&(struct gemm){b, NULL}, &p);
         p.c = want;
         naive_multiply(&p);
         for (int i = 0; i < TEST_M * TEST_N; i++)
@@ -122,7 +121,7 @@ const struct gemm_backend *gemm_backend(const char *name, struct err *err)
                 "naive", name);
     else if (b->multiply == onednn_fp32_multiply && !onednn_present())
         err_set(err, ERR_NUMERICAL, "the matrix backend \"onednn\" cannot be used: %s", onednn_found());
-    else if (b->multiply == sgemm_avx2_multiply && !sgemm_avx2_can())
+    else if (b->run == sgemm_avx2_run && !sgemm_avx2_can())
         err_set(err, ERR_NUMERICAL, "the matrix backend \"avx2\" cannot be used: this CPU has no AVX2 with FMA");
     else if (!passes(b))
         err_set(err, ERR_NUMERICAL, "the matrix backend \"%s\" gives wrong products on this machine", b->name);
@@ -137,18 +136,11 @@ struct cut {
     int down, across; /* blocks */
 };
 
-/* Blocks of a product of m x n: enough to keep the threads of a small machine busy, and no more, for each block packs
- * its operands anew. Where results do not depend on the cut it may depend on the threads. */
-static int blocks_wanted(const struct gemm *g, double area)
+/* Blocks of a product: enough to keep the threads of a small machine busy, and no more, for each packs its operands
+ * anew. */
+static int blocks_wanted(double area)
 {
-    enum { A_THREAD = 2 }; /* so that a thread that is held up leaves some to the others */
-    int by_area = area < 1 << 13 ? 1 : area < 1 << 15 ? 2 : area < 1 << 17 ? 4 : area < 1 << 23 ? 8 : 16;
-    int count = g->threads ? threads_count(g->threads) : 1, by_threads = 1;
-    if (!g->backend->cut_freely)
-        return by_area;
-    while (by_threads < A_THREAD * count && count > 1)
-        by_threads *= 2;
-    return by_threads < by_area ? by_threads : by_area;
+    return area < 1 << 13 ? 1 : area < 1 << 15 ? 2 : area < 1 << 17 ? 4 : area < 1 << 23 ? 8 : 16;
 }
 
 /* Size of each of `parts` equal parts of n, a multiple of the kernels' own grain, at most `most`. */
@@ -160,10 +152,9 @@ static int part_of(int n, int parts, int most)
 }
 
 /* Cuts the sides in powers of two, so that the least is packed: a block packs its rows of A and its columns of B. */
-static struct cut cut_product(const struct gemm *g, int m, int n)
+static struct cut cut_product(const struct gemm_backend *b, int m, int n)
 {
-    const struct gemm_backend *b = g->backend;
-    int wanted = blocks_wanted(g, (double)m * n), best = 1;
+    int wanted = blocks_wanted((double)m * n), best = 1;
     double least = INFINITY;
     for (int down = 1; down <= wanted; down *= 2) {
         double packed = (double)m * (wanted / down) + (double)n * down;
@@ -209,7 +200,7 @@ static void multiply_block(void *context, int block, int thread)
     part.residual = part.residual ? part.residual + (size_t)row * part.ldc + column : NULL;
     part.m = part.m - row < b->cut.rows ? part.m - row : b->cut.rows;
     part.n = part.n - column < b->cut.columns ? part.n - column : b->cut.columns;
-    if ((part.bias || part.residual) && !b->backend->adds)
+    if (part.bias || part.residual)
         start_block(&part);
     b->backend->multiply(&part);
 }
@@ -218,7 +209,11 @@ void gemm_run(const struct gemm *g, const struct gemm_product *p)
 {
     if (p->m <= 0 || p->n <= 0)
         return;
-    struct blocked_product b = {.backend = g->backend, .whole = p, .cut = cut_product(g, p->m, p->n)};
+    if (g->backend->run) {
+        g->backend->run(g->threads, p);
+        return;
+    }
+    struct blocked_product b = {.backend = g->backend, .whole = p, .cut = cut_product(g->backend, p->m, p->n)};
     threads_run(g->threads, b.cut.down * b.cut.across, multiply_block, &b);
 }
 

@@ -1,9 +1,9 @@
 /* gemm: matrix products of the language-model engine, behind a table of backends chosen at run time.
  *
- * All matrices are row-major float with explicit leading dimensions. The result is cut into blocks, and each block is
- * one call of the backend. Their sizes depend on the shape only, unless no bit of the backend's results depends on
- * them: so a product is the same bit for bit on one thread and on two. It refuses to pick a backend behind the caller's
- * back: a run records the name.
+ * All matrices are row-major float with explicit leading dimensions. The result is cut into blocks whose sizes depend
+ * on the shape only, and each block is one call of the backend; or the backend cuts it itself, because no bit of its
+ * results depends on the cut. So a product is the same bit for bit on one thread and on two. It refuses to pick a
+ * backend behind the caller's back: a run records the name.
  *
  * `struct gemm` owns nothing; the pool must outlive it. One product at a time per pool. blas_start must have been
  * called before a backend is used. */
@@ -38,11 +38,10 @@ struct gemm_backend {
     const char *name;                                  /* recorded with every run */
     const char *prose;                                 /* one line for people */
     int rows, columns;                                 /* of a block at most */
-    void (*multiply)(const struct gemm_product *part); /* one thread computes one block */
-    void (*multiply_here)(const struct gemm_product *p); /* for gemm_run_here: any size */
+    void (*multiply)(const struct gemm_product *part); /* one thread computes one block, without bias and residual */
+    void (*run)(struct threads *threads, const struct gemm_product *p); /* if not NULL, in its place: the whole */
+    void (*multiply_here)(const struct gemm_product *p);                /* for gemm_run_here: any size */
     double tolerance;                                  /* of the self-test, relative to sum |a| |b| */
-    bool cut_freely;                                   /* no result depends on how the product is cut */
-    bool adds;                                         /* `multiply` adds bias and residual itself */
 };
 
 struct gemm {

@@ -68,6 +68,8 @@ struct kernels {
 
     float (*dot)(size_t n, const float *a, const float *b);
     void (*add)(size_t n, const float *x, float *y);            /* y += x */
+    /* y += each of the rows, one after another */
+    void (*add_rows)(size_t count, size_t n, const float *rows, size_t stride, float *y);
     void (*axpy)(size_t n, float a, const float *x, float *y);  /* y += a x */
     /* ret[t] = q . rows[t], and out = sum of p[t] rows[t], over `count` rows of n that lie `stride` apart. */
     void (*dots)(size_t count, size_t n, const float *q, const float *rows, size_t stride, float *ret);

@@ -5,31 +5,8 @@
 #include <immintrin.h>
 #include <math.h>
 #include <stdalign.h>
-#include <string.h>
 
-enum {
-    LANES = 8,
-    ROWS = 6,            /* of a tile: with COLUMNS, 12 of the 16 registers hold sums */
-    COLUMNS = 2 * LANES,
-    DEEP = 384,          /* k of a chunk: a panel of B of 24 kB stays in the first cache */
-    HIGH = 96,           /* rows of A packed at once: 147 kB, in the second cache */
-    WIDE = 1024,         /* columns of B packed at once */
-    SLIVER = ROWS * DEEP,
-    PANEL = DEEP * COLUMNS + COLUMNS, /* one line more than it holds: neighbours must not share cache sets */
-};
-
-/* What is packed of one chunk. */
-struct packed {
-    alignas(64) float b[WIDE / COLUMNS * PANEL]; /* panels [k][COLUMNS] of op(B) */
-    alignas(64) float a[HIGH / ROWS * SLIVER];   /* slivers of op(A): [ROWS][DEEP], or [k][ROWS] when A is transposed */
-    alignas(64) float edge[ROWS * COLUMNS];      /* a tile that is not wholly within C */
-};
-
-/* A part of the product: rows i .. i + m - 1, columns j .. j + n - 1, summed over l .. l + k - 1. */
-struct chunk {
-    int i, j, l;
-    int m, n, k;
-};
+#include "core/lm/sgemm_avx2_pack.h"
 
 bool sgemm_avx2_can(void)
 {
@@ -41,18 +18,12 @@ bool sgemm_avx2_pays(void)
     return sgemm_avx2_can() && !__builtin_cpu_supports("avx512f");
 }
 
-/* One step of a tile: sums[i] += a[i] b over one k. */
-static inline __attribute__((always_inline)) void step(__m256 sums[ROWS][2], const float *a, ptrdiff_t row_stride,
-                                                       const float *b)
-{
-    __m256 left = _mm256_load_ps(b), right = _mm256_load_ps(b + LANES);
-#pragma GCC unroll 6
-    for (int i = 0; i < ROWS; i++) {
-        __m256 x = _mm256_broadcast_ss(a + i * row_stride);
-        sums[i][0] = _mm256_fmadd_ps(x, left, sums[i][0]);
-        sums[i][1] = _mm256_fmadd_ps(x, right, sums[i][1]);
-    }
-}
+/* What a tile multiplies: ROWS rows of op(A), `row` floats from `a`, and COLUMNS columns of op(B). */
+struct operands {
+    const float *a, *b;
+    ptrdiff_t row[ROWS];
+    ptrdiff_t a_step, b_step; /* floats from one k to the next */
+};
 
 /* Where a tile of results goes: C = alpha A B + keep from + bias. */
 struct landing {
@@ -85,24 +56,40 @@ static inline __attribute__((always_inline)) void land(const struct landing *to,
     _mm256_storeu_ps(to->c + at, to->from || to->bias ? _mm256_add_ps(start, x) : x);
 }
 
-/* A tile from a sliver and a panel. The strides are constants where it is called. */
-static inline __attribute__((always_inline)) void tile(int k, const float *a, ptrdiff_t row_stride, ptrdiff_t k_stride,
-                                                       const float *b, const struct landing *to)
+/* One step of a tile: sums[i] += a[i] b over one k. */
+static inline __attribute__((always_inline)) void step(__m256 sums[ROWS][2], const float *a, const ptrdiff_t row[ROWS],
+                                                       const float *b)
 {
+    __m256 left = _mm256_loadu_ps(b), right = _mm256_loadu_ps(b + LANES);
+#pragma GCC unroll 6
+    for (int i = 0; i < ROWS; i++) {
+        __m256 x = _mm256_broadcast_ss(a + row[i]);
+        sums[i][0] = _mm256_fmadd_ps(x, left, sums[i][0]);
+        sums[i][1] = _mm256_fmadd_ps(x, right, sums[i][1]);
+    }
+}
+
+/* A tile. The operands' strides are constants where it is called, and then four steps at a time pay; otherwise
+ * registers must hold them. */
+static inline __attribute__((always_inline)) void tile(int k, const struct operands *o, bool constant,
+                                                       const struct landing *to)
+{
+    const float *a = o->a, *b = o->b;
+    ptrdiff_t a_step = o->a_step, b_step = o->b_step;
     __m256 sums[ROWS][2];
 #pragma GCC unroll 6
     for (int i = 0; i < ROWS; i++)
         sums[i][0] = sums[i][1] = _mm256_setzero_ps();
     prefetch(to);
     int l = 0;
-    for (; l + 4 <= k; l += 4, a += 4 * k_stride, b += 4 * COLUMNS) {
-        step(sums, a, row_stride, b);
-        step(sums, a + k_stride, row_stride, b + COLUMNS);
-        step(sums, a + 2 * k_stride, row_stride, b + 2 * COLUMNS);
-        step(sums, a + 3 * k_stride, row_stride, b + 3 * COLUMNS);
+    for (; constant && l + 4 <= k; l += 4, a += 4 * a_step, b += 4 * b_step) {
+        step(sums, a, o->row, b);
+        step(sums, a + a_step, o->row, b + b_step);
+        step(sums, a + 2 * a_step, o->row, b + 2 * b_step);
+        step(sums, a + 3 * a_step, o->row, b + 3 * b_step);
     }
-    for (; l < k; l++, a += k_stride, b += COLUMNS)
-        step(sums, a, row_stride, b);
+    for (; l < k; l++, a += a_step, b += b_step)
+        step(sums, a, o->row, b);
 #pragma GCC unroll 6
     for (int i = 0; i < ROWS; i++) {
         land(to, i, 0, sums[i][0]);
@@ -110,112 +97,22 @@ static inline __attribute__((always_inline)) void tile(int k, const float *a, pt
     }
 }
 
-typedef void tile_function(int k, const float *a, const float *b, const struct landing *to);
+typedef void tile_function(int k, const struct operands *o, const struct landing *to);
 
-static __attribute__((noinline)) void tile_of_rows(int k, const float *a, const float *b, const struct landing *to)
+static __attribute__((noinline)) void tile_of_rows(int k, const struct operands *o, const struct landing *to)
 {
-    tile(k, a, DEEP, 1, b, to);
+    tile(k, &(struct operands){o->a, o->b, {0, SLIVER_ROW, 2 * SLIVER_ROW, 3 * SLIVER_ROW, 4 * SLIVER_ROW,
+                                            5 * SLIVER_ROW}, 1, COLUMNS}, true, to);
 }
 
-static __attribute__((noinline)) void tile_of_columns(int k, const float *a, const float *b, const struct landing *to)
+static __attribute__((noinline)) void tile_of_columns(int k, const struct operands *o, const struct landing *to)
 {
-    tile(k, a, 1, ROWS, b, to);
+    tile(k, &(struct operands){o->a, o->b, {0, 1, 2, 3, 4, 5}, ROWS, COLUMNS}, true, to);
 }
 
-/* to[j][i] = from[i][j], 8 x 8. */
-static void transpose(const float *from, size_t from_stride, float *to, size_t to_stride)
+static __attribute__((noinline)) void tile_in_place(int k, const struct operands *o, const struct landing *to)
 {
-    __m256 x[LANES], y[LANES];
-    for (int i = 0; i < LANES; i++)
-        x[i] = _mm256_loadu_ps(from + (size_t)i * from_stride);
-    for (int i = 0; i < LANES; i += 2) {
-        y[i] = _mm256_unpacklo_ps(x[i], x[i + 1]);
-        y[i + 1] = _mm256_unpackhi_ps(x[i], x[i + 1]);
-    }
-    for (int i = 0; i < LANES; i += 4) {
-        x[i] = _mm256_shuffle_ps(y[i], y[i + 2], 0x44);
-        x[i + 1] = _mm256_shuffle_ps(y[i], y[i + 2], 0xee);
-        x[i + 2] = _mm256_shuffle_ps(y[i + 1], y[i + 3], 0x44);
-        x[i + 3] = _mm256_shuffle_ps(y[i + 1], y[i + 3], 0xee);
-    }
-    for (int i = 0; i < LANES / 2; i++) {
-        _mm256_storeu_ps(to + (size_t)i * to_stride, _mm256_permute2f128_ps(x[i], x[i + 4], 0x20));
-        _mm256_storeu_ps(to + (size_t)(i + 4) * to_stride, _mm256_permute2f128_ps(x[i], x[i + 4], 0x31));
-    }
-}
-
-/* `n` floats behind one another, and zeros up to `width`. */
-static void copy_padded(float *to, const float *from, int n, int width)
-{
-    memcpy(to, from, (size_t)n * sizeof *to);
-    memset(to + n, 0, (size_t)(width - n) * sizeof *to);
-}
-
-/* Panels from a B that is stored [k][n]. */
-static void pack_b_rows(const struct gemm_product *p, const struct chunk *c, float *panels)
-{
-    int whole = c->n / COLUMNS * COLUMNS;
-    for (int l = 0; l < c->k; l++) {
-        const float *from = p->b + (size_t)(c->l + l) * p->ldb + c->j;
-        float *to = panels + (size_t)l * COLUMNS;
-        for (int j = 0; j < whole; j += COLUMNS, to += PANEL) {
-            _mm256_store_ps(to, _mm256_loadu_ps(from + j));
-            _mm256_store_ps(to + LANES, _mm256_loadu_ps(from + j + LANES));
-        }
-        if (whole < c->n)
-            copy_padded(to, from + whole, c->n - whole, COLUMNS);
-    }
-}
-
-/* One panel from a B that is stored [n][k]: `width` of its rows. */
-static void pack_b_columns(const struct gemm_product *p, const struct chunk *c, int j, int width, float *panel)
-{
-    const float *from = p->b + (size_t)(c->j + j) * p->ldb + c->l;
-    size_t stride = (size_t)p->ldb;
-    int l = 0;
-    for (; width == COLUMNS && l + LANES <= c->k; l += LANES) {
-        transpose(from + l, stride, panel + (size_t)l * COLUMNS, COLUMNS);
-        transpose(from + LANES * stride + l, stride, panel + (size_t)l * COLUMNS + LANES, COLUMNS);
-    }
-    for (; l < c->k; l++)
-        for (int i = 0; i < COLUMNS; i++)
-            panel[l * COLUMNS + i] = i < width ? from[(size_t)i * stride + (size_t)l] : 0;
-}
-
-static void pack_b(const struct gemm_product *p, const struct chunk *c, float *panels)
-{
-    if (!p->transpose_b) {
-        pack_b_rows(p, c, panels);
-        return;
-    }
-    for (int j = 0; j < c->n; j += COLUMNS, panels += PANEL)
-        pack_b_columns(p, c, j, c->n - j < COLUMNS ? c->n - j : COLUMNS, panels);
-}
-
-/* Slivers [ROWS][DEEP] from an A that is stored [m][k]; they are packed, for six short streams would come slowly.
- * Rows beyond the last are zeros, for all of them are multiplied. */
-static void pack_a_rows(const struct gemm_product *p, const struct chunk *c, float *slivers)
-{
-    int rows = (c->m + ROWS - 1) / ROWS * ROWS;
-    for (int i = 0; i < rows; i++)
-        if (i < c->m)
-            memcpy(slivers + (size_t)i * DEEP, p->a + (size_t)(c->i + i) * p->lda + c->l, (size_t)c->k * sizeof(float));
-        else
-            memset(slivers + (size_t)i * DEEP, 0, (size_t)c->k * sizeof(float));
-}
-
-/* Slivers [k][ROWS] from an A that is stored [k][m]. */
-static void pack_a_columns(const struct gemm_product *p, const struct chunk *c, float *slivers)
-{
-    int whole = c->m / ROWS * ROWS;
-    for (int l = 0; l < c->k; l++) {
-        const float *from = p->a + (size_t)(c->l + l) * p->lda + c->i;
-        float *to = slivers + (size_t)l * ROWS;
-        for (int i = 0; i < whole; i += ROWS, to += SLIVER)
-            memcpy(to, from + i, ROWS * sizeof *to);
-        if (whole < c->m)
-            copy_padded(to, from + whole, c->m - whole, ROWS);
-    }
+    tile(k, o, false, to);
 }
 
 /* What C starts from in this chunk, for the tile at row i and column j of it. */
@@ -235,34 +132,22 @@ static struct landing landing_of(const struct gemm_product *p, const struct chun
     return to;
 }
 
-/* A tile of which only m x n lie within C; the same roundings as in land. */
-static void multiply_edge(tile_function *compute, int k, const float *a, const float *b, int m, int n, float *edge,
+/* A tile of which only m x n may lie within C; then with the same roundings as in land. `edge`: [ROWS * COLUMNS]. */
+static void multiply_tile(tile_function *compute, int k, const struct operands *o, int m, int n, float *edge,
                           const struct landing *to)
 {
-    compute(k, a, b, &(struct landing){.c = edge, .alpha = to->alpha, .ldc = COLUMNS});
-    for (int i = 0; i < m; i++)
-        for (int j = 0; j < n; j++) {
+    if (m >= ROWS && n >= COLUMNS) {
+        compute(k, o, to);
+        return;
+    }
+    compute(k, o, &(struct landing){.c = edge, .alpha = to->alpha, .ldc = COLUMNS});
+    for (int i = 0; i < m && i < ROWS; i++)
+        for (int j = 0; j < n && j < COLUMNS; j++) {
             size_t at = (size_t)i * to->ldc + j;
             float start = to->bias ? to->bias[j] : 0;
             if (to->from)
                 start = fmaf(to->keep, to->from[at], start);
             to->c[at] = to->from || to->bias ? start + edge[i * COLUMNS + j] : edge[i * COLUMNS + j];
-        }
-}
-
-/* The packed rows of A times the packed columns of B. */
-static void multiply_packed(const struct gemm_product *p, const struct chunk *c, struct packed *packed)
-{
-    tile_function *compute = p->transpose_a ? tile_of_columns : tile_of_rows;
-    for (int j = 0; j < c->n; j += COLUMNS)
-        for (int i = 0; i < c->m; i += ROWS) {
-            const float *a = packed->a + i / ROWS * SLIVER, *b = packed->b + j / COLUMNS * PANEL;
-            struct landing to = landing_of(p, c, i, j);
-            int m = c->m - i, n = c->n - j;
-            if (m >= ROWS && n >= COLUMNS)
-                compute(c->k, a, b, &to);
-            else
-                multiply_edge(compute, c->k, a, b, m < ROWS ? m : ROWS, n < COLUMNS ? n : COLUMNS, packed->edge, &to);
         }
 }
 
@@ -282,22 +167,177 @@ static void multiply_nothing(const struct gemm_product *p)
         }
 }
 
-void sgemm_avx2_multiply(const struct gemm_product *p)
+
+/* Part of a matrix that is wanted in the second cache soon. */
+struct ahead {
+    const float *row;
+    size_t stride, width; /* floats */
+    size_t at;
+    int rows;
+};
+
+/* The rows of op(A) from c->i + skip on, as many as c has. */
+static struct ahead ahead_of(const struct gemm_product *p, const struct chunk *c, int skip)
 {
-    struct packed packed;
-    struct chunk c;
+    int i = c->i + skip, m = p->m - i < c->m ? p->m - i : c->m;
+    if (m <= 0)
+        return (struct ahead){.rows = 0};
+    if (p->transpose_a)
+        return (struct ahead){.row = p->a + (size_t)c->l * p->lda + i, .stride = (size_t)p->lda, .width = (size_t)m,
+                              .rows = c->k};
+    return (struct ahead){.row = p->a + (size_t)i * p->lda + c->l, .stride = (size_t)p->lda, .width = (size_t)c->k,
+                          .rows = m};
+}
+
+/* Asks for the next few cache lines of it. */
+static void look_ahead(struct ahead *h, int lines)
+{
+    for (; lines > 0 && h->rows > 0; lines--) {
+        _mm_prefetch((const char *)(h->row + h->at), _MM_HINT_T1);
+        h->at += 16;
+        if (h->at >= h->width) {
+            h->at = 0;
+            h->row += h->stride;
+            h->rows--;
+        }
+    }
+}
+
+static int parts_of(int n, int size)
+{
+    return (n + size - 1) / size;
+}
+
+/* One chunk of the product on its way through the pool: B is packed by all threads, then each packs the rows of A of
+ * its units and multiplies them. */
+struct pass {
+    const struct gemm_product *p;
+    struct chunk chunk;
+    float *panels;
+    int high, wide; /* of a unit; wide is a multiple of COLUMNS */
+    int across;     /* units side by side */
+    int threads;
+};
+
+enum { PACK_ROWS = 2 * COLUMNS }; /* of B as it is stored: these lie behind one another */
+
+static void pack_unit(void *context, int block, int thread)
+{
+    (void)thread;
+    const struct pass *s = context;
+    struct chunk c = s->chunk;
+    int from = block * PACK_ROWS;
+    if (s->p->transpose_b) {
+        c.j += from;
+        c.n = least(c.n - from, PACK_ROWS);
+        sgemm_avx2_pack_b(s->p, &c, s->panels + from / COLUMNS * PANEL);
+        return;
+    }
+    c.l += from;
+    c.k = least(c.k - from, PACK_ROWS);
+    sgemm_avx2_pack_b(s->p, &c, s->panels + from * COLUMNS);
+}
+
+static void multiply_unit(void *context, int block, int thread)
+{
+    (void)thread;
+    const struct pass *s = context;
+    const struct gemm_product *p = s->p;
+    alignas(64) float slivers[HIGH / ROWS * SLIVER];
+    alignas(64) float edge[ROWS * COLUMNS];
+    tile_function *compute = p->transpose_a ? tile_of_columns : tile_of_rows;
+    struct chunk c = s->chunk;
+    int from = block % s->across * s->wide;
+    c.i = block / s->across * s->high;
+    c.m = least(p->m - c.i, s->high);
+    c.n = least(c.n, from + s->wide);
+    sgemm_avx2_pack_a(p, &c, slivers);
+    struct ahead next = ahead_of(p, &c, s->high * s->threads);
+    int tiles = parts_of(c.m, ROWS) * parts_of(c.n - from, COLUMNS), lines = c.m * c.k / 16 / tiles + 1;
+    for (int j = from; j < c.n; j += COLUMNS)
+        for (int i = 0; i < c.m; i += ROWS) {
+            struct operands o = {.a = slivers + i / ROWS * SLIVER, .b = s->panels + j / COLUMNS * PANEL};
+            struct landing to = landing_of(p, &c, i, j);
+            look_ahead(&next, lines);
+            multiply_tile(compute, c.k, &o, c.m - i, c.n - j, edge, &to);
+        }
+}
+
+/* Units enough to keep the threads busy until the end; each packs its rows of A anew. */
+static void cut_units(struct pass *s)
+{
+    enum { A_THREAD = 6, LOW = HIGH / 2, NARROW = 128 };
+    int enough = s->threads > 1 ? A_THREAD * s->threads : 1, n = s->chunk.n;
+    s->high = HIGH;
+    if (parts_of(s->p->m, HIGH) < enough)
+        s->high = LOW;
+    s->across = 1;
+    while (parts_of(s->p->m, s->high) * s->across < enough && n / (2 * s->across) >= NARROW)
+        s->across *= 2;
+    s->wide = parts_of(parts_of(n, s->across), COLUMNS) * COLUMNS;
+    s->across = parts_of(n, s->wide);
+}
+
+void sgemm_avx2_run(struct threads *threads, const struct gemm_product *p)
+{
+    enum { SMALL = 1 << 18 }; /* below this a thread's wake-up costs more than it does */
+    alignas(64) float panels[WIDE / COLUMNS * PANEL];
+    if ((double)p->m * p->n * p->k < SMALL)
+        threads = NULL;
+    struct pass s = {.p = p, .panels = panels, .threads = threads_count(threads)};
+    struct chunk *c = &s.chunk;
     if (p->k == 0)
         multiply_nothing(p);
-    for (c.j = 0; c.j < p->n; c.j += WIDE)
-        for (c.l = 0; c.l < p->k; c.l += DEEP) {
-            c.n = least(p->n - c.j, WIDE);
+    for (c->j = 0; c->j < p->n; c->j += WIDE)
+        for (c->l = 0; c->l < p->k; c->l += DEEP) {
+            c->n = least(p->n - c->j, WIDE);
+            c->k = least(p->k - c->l, DEEP);
+            cut_units(&s);
+            threads_run(threads, parts_of(p->transpose_b ? c->n : c->k, PACK_ROWS), pack_unit, &s);
+            threads_run(threads, parts_of(p->m, s.high) * s.across, multiply_unit, &s);
+        }
+}
+
+/* Panel j of op(B) where it lies if it is whole and stored in rows, otherwise packed. */
+static void find_panel(const struct gemm_product *p, const struct chunk *c, float *panel, struct operands *o)
+{
+    if (!p->transpose_b && c->n == COLUMNS) {
+        o->b = p->b + (size_t)c->l * p->ldb + c->j;
+        o->b_step = p->ldb;
+        return;
+    }
+    sgemm_avx2_pack_b(p, c, panel);
+    o->b = panel;
+    o->b_step = COLUMNS;
+}
+
+/* A column of tiles. Rows beyond the last are read as the last once more. */
+static void multiply_panel(const struct gemm_product *p, struct chunk *c, float *panel)
+{
+    alignas(64) float edge[ROWS * COLUMNS];
+    ptrdiff_t to_row = p->transpose_a ? 1 : p->lda, to_k = p->transpose_a ? p->lda : 1;
+    struct operands o = {.a_step = to_k};
+    find_panel(p, c, panel, &o);
+    for (int i = 0; i < p->m; i += ROWS) {
+        struct landing to = landing_of(p, c, i, 0);
+        o.a = p->a + i * to_row + c->l * to_k;
+        for (int r = 0; r < ROWS; r++)
+            o.row[r] = least(r, p->m - i - 1) * to_row;
+        multiply_tile(tile_in_place, c->k, &o, p->m - i, c->n, edge, &to);
+    }
+}
+
+void sgemm_avx2_here(const struct gemm_product *p)
+{
+    alignas(64) float panel[PANEL];
+    struct chunk c = {.m = p->m};
+    if (p->k == 0)
+        multiply_nothing(p);
+    for (c.l = 0; c.l < p->k; c.l += DEEP)
+        for (c.j = 0; c.j < p->n; c.j += COLUMNS) {
             c.k = least(p->k - c.l, DEEP);
-            pack_b(p, &c, packed.b);
-            for (c.i = 0; c.i < p->m; c.i += HIGH) {
-                c.m = least(p->m - c.i, HIGH);
-                (p->transpose_a ? pack_a_columns : pack_a_rows)(p, &c, packed.a);
-                multiply_packed(p, &c, &packed);
-            }
+            c.n = least(p->n - c.j, COLUMNS);
+            multiply_panel(p, &c, panel);
         }
 }
 
@@ -313,7 +353,12 @@ bool sgemm_avx2_pays(void)
     return false;
 }
 
-void sgemm_avx2_multiply(const struct gemm_product *p)
+void sgemm_avx2_run(struct threads *threads, const struct gemm_product *p)
+{
+    (void)threads, (void)p;
+}
+
+void sgemm_avx2_here(const struct gemm_product *p)
 {
     (void)p;
 }

@@ -9,7 +9,7 @@
  * multiply-adds within a chunk. So a row of C depends on its row of A and on B only, not on how many rows go through
  * with it or how a product is cut into blocks: bit for bit.
  *
- * It refuses to know of threads. Under two megabytes of stack; no state; any thread. The twin is the naive backend. */
+ * It refuses bf16 and matrices in double. Under two megabytes of stack; no state. The twin is the naive backend. */
 #ifndef EGALIGN_CORE_LM_SGEMM_AVX2_H
 #define EGALIGN_CORE_LM_SGEMM_AVX2_H
 
@@ -19,7 +19,11 @@
 bool sgemm_avx2_can(void);
 bool sgemm_avx2_pays(void);
 
-/* Computes one product of any size. Only where sgemm_avx2_can. */
-void sgemm_avx2_multiply(const struct gemm_product *p);
+/* Computes one product of any size on the pool (NULL: the calling thread). Only where sgemm_avx2_can. */
+void sgemm_avx2_run(struct threads *threads, const struct gemm_product *p);
+
+/* The same, to the bit, on the calling thread and for small products: operands are read where they lie, but for those
+ * of B's that are transposed or no whole panel. */
+void sgemm_avx2_here(const struct gemm_product *p);
 
 #endif

@@ -7,8 +7,8 @@ enum { BLOCK_ELEMENTS = 1 << 14 }; /* below this a thread's wake-up costs more t
 /* The arguments of any of the operators; each uses its own. */
 struct loop {
     const struct lm_engine *e;
-    void (*row)(const struct loop *l, int token);                     /* per token */
-    void (*column)(const struct loop *l, int token, int from, int n); /* per token and block of columns */
+    void (*row)(const struct loop *l, int token);            /* per token */
+    void (*columns_of)(const struct loop *l, int from, int n); /* per block of columns: all tokens */
     int T, columns, rows_per_block;
     const struct norm_weights *norm;
     const float *x, *y, *stats;
@@ -42,9 +42,7 @@ static void run_column_block(void *context, int block, int thread)
     (void)thread;
     const struct loop *l = context;
     int from = block * TOKENWISE_COLUMNS;
-    int n = l->columns - from < TOKENWISE_COLUMNS ? l->columns - from : TOKENWISE_COLUMNS;
-    for (int t = 0; t < l->T; t++)
-        l->column(l, t, from, n);
+    l->columns_of(l, from, l->columns - from < TOKENWISE_COLUMNS ? l->columns - from : TOKENWISE_COLUMNS);
 }
 
 static void run_columns(struct loop *l)
@@ -107,29 +105,31 @@ void tokens_norm_backward(const struct lm_engine *e, int T, const struct norm_we
                             .stats = stats, .y = dy, .out = dx});
 }
 
-static void norm_gradient_column(const struct loop *l, int t, int from, int n)
+static void norm_gradient_columns(const struct loop *l, int from, int n)
 {
-    size_t at = (size_t)t * l->columns + from;
-    const float *stats = l->stats + 2 * (size_t)t;
-    l->e->kernels->norm_weights((size_t)n, l->x + at, l->y + at, stats[0], stats[1], l->out + from,
-                                l->out2 ? l->out2 + from : NULL);
+    for (int t = 0; t < l->T; t++) {
+        size_t at = (size_t)t * l->columns + from;
+        const float *stats = l->stats + 2 * (size_t)t;
+        l->e->kernels->norm_weights((size_t)n, l->x + at, l->y + at, stats[0], stats[1], l->out + from,
+                                    l->out2 ? l->out2 + from : NULL);
+    }
 }
 
 void tokens_norm_gradients(const struct lm_engine *e, int T, int columns, const float *x, const float *stats,
                            const float *dy, float *dw, float *db)
 {
-    run_columns(&(struct loop){.e = e, .column = norm_gradient_column, .T = T, .columns = columns, .x = x,
+    run_columns(&(struct loop){.e = e, .columns_of = norm_gradient_columns, .T = T, .columns = columns, .x = x,
                                .stats = stats, .y = dy, .out = dw, .out2 = db});
 }
 
-static void sum_column(const struct loop *l, int t, int from, int n)
+static void sum_columns(const struct loop *l, int from, int n)
 {
-    l->e->kernels->add((size_t)n, l->y + (size_t)t * l->columns + from, l->out + from);
+    l->e->kernels->add_rows((size_t)l->T, (size_t)n, l->y + from, (size_t)l->columns, l->out + from);
 }
 
 void tokens_column_sums(const struct lm_engine *e, int T, int columns, const float *y, float *sums)
 {
-    run_columns(&(struct loop){.e = e, .column = sum_column, .T = T, .columns = columns, .y = y, .out = sums});
+    run_columns(&(struct loop){.e = e, .columns_of = sum_columns, .T = T, .columns = columns, .y = y, .out = sums});
 }
 
 static void activate_row(const struct loop *l, int t)
@@ -193,18 +193,20 @@ void tokens_embed(const struct lm_engine *e, int T, int columns, const int32_t *
                             .positions = positions, .x = table, .y = places, .out = x});
 }
 
-static void embed_gradient_column(const struct loop *l, int t, int from, int n)
+static void embed_gradient_columns(const struct loop *l, int from, int n)
 {
-    const float *dx = l->y + (size_t)t * l->columns + from;
-    if (l->out)
-        l->e->kernels->add((size_t)n, dx, l->out + (size_t)l->tokens[t] * l->columns + from);
-    if (l->out2)
-        l->e->kernels->add((size_t)n, dx, l->out2 + (size_t)l->positions[t] * l->columns + from);
+    for (int t = 0; t < l->T; t++) {
+        const float *dx = l->y + (size_t)t * l->columns + from;
+        if (l->out)
+            l->e->kernels->add((size_t)n, dx, l->out + (size_t)l->tokens[t] * l->columns + from);
+        if (l->out2)
+            l->e->kernels->add((size_t)n, dx, l->out2 + (size_t)l->positions[t] * l->columns + from);
+    }
 }
 
 void tokens_embed_gradients(const struct lm_engine *e, int T, int columns, const int32_t *tokens,
                             const int *positions, const float *dx, float *dtable, float *dplaces)
 {
-    run_columns(&(struct loop){.e = e, .column = embed_gradient_column, .T = T, .columns = columns, .tokens = tokens,
-                               .positions = positions, .y = dx, .out = dtable, .out2 = dplaces});
+    run_columns(&(struct loop){.e = e, .columns_of = embed_gradient_columns, .T = T, .columns = columns,
+                               .tokens = tokens, .positions = positions, .y = dx, .out = dtable, .out2 = dplaces});
 }
