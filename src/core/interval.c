@@ -9,7 +9,7 @@ struct proportion proportion_of(double successes, double n)
     const double z = 1.959963984540054, p = successes / n, shrink = 1 + z * z / n;
     double middle = (p + z * z / (2 * n)) / shrink;
     double half = z / shrink * sqrt(p * (1 - p) / n + z * z / (4 * n * n));
-    return (struct proportion){n, p, fmax(0, middle - half), fmin(1, middle + half)};
+    return (struct proportion){n, p, fmax(0, fmin(p, middle - half)), fmin(1, fmax(p, middle + half))}; /* p = 0, 1 */
 }
 
 double effective_trials(int clusters, int each, double between, double within)

@@ -449,8 +449,12 @@ static void intervals_are_wilsons(void **state)
     assert_true(fabs(p.low - 0.4902) < 1e-4 && fabs(p.high - 0.9433) < 1e-4);
     p = proportion_of(0, 0);
     assert_true(p.low == 0 && p.high == 1);
-    p = proportion_of(5, 5);
-    assert_true(p.high == 1 && p.low > 0.5);
+    for (int n = 1; n < 500; n++) { /* the rate lies within, whatever the rounding */
+        p = proportion_of(n, n);
+        assert_true(p.high == 1 && p.low < 1 && p.low > 0);
+        p = proportion_of(0, n);
+        assert_true(p.low == 0 && p.high > 0 && p.high < 1);
+    }
 }
 
 static void lineages_keep_split_and_merge(void **state)
