@@ -18,6 +18,18 @@ bool sgemm_avx2_pays(void)
     return sgemm_avx2_can() && !__builtin_cpu_supports("avx512f");
 }
 
+static int least(int a, int b)
+{
+    return a < b ? a : b;
+}
+
+static int parts_of(int n, int size)
+{
+    return (n + size - 1) / size;
+}
+
+/* ---- a tile ---- */
+
 /* What a tile multiplies: ROWS rows of op(A), `row` floats from `a`, and COLUMNS columns of op(B). */
 struct operands {
     const float *a, *b;
@@ -151,11 +163,6 @@ static void multiply_tile(tile_function *compute, int k, const struct operands *
         }
 }
 
-static int least(int a, int b)
-{
-    return a < b ? a : b;
-}
-
 /* What C starts from is all there is of a product over no k. */
 static void multiply_nothing(const struct gemm_product *p)
 {
@@ -167,6 +174,9 @@ static void multiply_nothing(const struct gemm_product *p)
         }
 }
 
+/* ---- on the pool ---- */
+
+enum { LINE = 16 }; /* floats of a cache line */
 
 /* Part of a matrix that is wanted in the second cache soon. */
 struct ahead {
@@ -194,18 +204,13 @@ static void look_ahead(struct ahead *h, int lines)
 {
     for (; lines > 0 && h->rows > 0; lines--) {
         _mm_prefetch((const char *)(h->row + h->at), _MM_HINT_T1);
-        h->at += 16;
+        h->at += LINE;
         if (h->at >= h->width) {
             h->at = 0;
             h->row += h->stride;
             h->rows--;
         }
     }
-}
-
-static int parts_of(int n, int size)
-{
-    return (n + size - 1) / size;
 }
 
 /* One chunk of the product on its way through the pool: B is packed by all threads, then each packs the rows of A of
@@ -247,14 +252,13 @@ static void multiply_unit(void *context, int block, int thread)
     alignas(64) float edge[ROWS * COLUMNS];
     tile_function *compute = p->transpose_a ? tile_of_columns : tile_of_rows;
     struct chunk c = s->chunk;
-    int from = block % s->across * s->wide;
+    int from = block % s->across * s->wide, end = least(c.n, from + s->wide);
     c.i = block / s->across * s->high;
     c.m = least(p->m - c.i, s->high);
-    c.n = least(c.n, from + s->wide);
     sgemm_avx2_pack_a(p, &c, slivers);
-    struct ahead next = ahead_of(p, &c, s->high * s->threads);
-    int tiles = parts_of(c.m, ROWS) * parts_of(c.n - from, COLUMNS), lines = c.m * c.k / 16 / tiles + 1;
-    for (int j = from; j < c.n; j += COLUMNS)
+    struct ahead next = ahead_of(p, &c, s->high * s->threads); /* what this thread is likely to take next */
+    int tiles = parts_of(c.m, ROWS) * parts_of(end - from, COLUMNS), lines = c.m * c.k / LINE / tiles + 1;
+    for (int j = from; j < end; j += COLUMNS)
         for (int i = 0; i < c.m; i += ROWS) {
             struct operands o = {.a = slivers + i / ROWS * SLIVER, .b = s->panels + j / COLUMNS * PANEL};
             struct landing to = landing_of(p, &c, i, j);
@@ -263,10 +267,10 @@ static void multiply_unit(void *context, int block, int thread)
         }
 }
 
-/* Units enough to keep the threads busy until the end; each packs its rows of A anew. */
+/* Units enough that no thread waits long for the last one; the fewer the better, for each packs its rows of A anew. */
 static void cut_units(struct pass *s)
 {
-    enum { A_THREAD = 6, LOW = HIGH / 2, NARROW = 128 };
+    enum { A_THREAD = 6, LOW = HIGH / 2, NARROW = 128 }; /* units a thread; the least rows, and columns, of one */
     int enough = s->threads > 1 ? A_THREAD * s->threads : 1, n = s->chunk.n;
     s->high = HIGH;
     if (parts_of(s->p->m, HIGH) < enough)
@@ -298,7 +302,9 @@ void sgemm_avx2_run(struct threads *threads, const struct gemm_product *p)
         }
 }
 
-/* Panel j of op(B) where it lies if it is whole and stored in rows, otherwise packed. */
+/* ---- on the calling thread ---- */
+
+/* The panel of op(B) where it lies if it is whole and stored in rows, otherwise packed. */
 static void find_panel(const struct gemm_product *p, const struct chunk *c, float *panel, struct operands *o)
 {
     if (!p->transpose_b && c->n == COLUMNS) {
