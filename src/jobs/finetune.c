@@ -8,7 +8,6 @@
 
 #include "base/folder.h"
 #include "base/json_text.h"
-#include "base/version.h"
 #include "core/lm/checkpoint.h"
 #include "core/lm/replace.h"
 #include "formats/sft_options.h"
@@ -260,37 +259,20 @@ static int train(struct finetune *f, struct err *err)
 
 /* ---- the result ---- */
 
-/* What the recipe says beyond the options. */
-static int complete_recipe(struct finetune *f, struct err *err)
+/* What the recipe says beyond the options; the object stays open for policy_folder_publish. */
+static void put_recipe(const struct finetune *f, struct buf *out)
 {
     uint8_t digest[SHA256_SIZE];
-    char hex[SHA256_HEX_SIZE], program[96];
-    struct buf out = {0};
+    char hex[SHA256_HEX_SIZE];
     sft_data_digest(&f->data, digest);
-    snprintf(program, sizeof program, "%s (%s)", version_number, version_revision);
-    json_open(&out, '{');
-    json_key(&out, "steps_done");
-    json_put_int(&out, sft_done(f->course.sft));
-    json_key(&out, "examples");
-    json_put_int(&out, (int64_t)f->data.count);
-    json_key(&out, "tokens");
-    json_put_int(&out, (int64_t)f->data.tokens.count);
-    json_key(&out, "data_digest");
-    json_put_text(&out, sha256_hex(digest, hex));
-    json_key(&out, "seed");
-    json_put_int(&out, (int64_t)f->options.seed);
-    json_member_real(&out, "held_out_perplexity", exp(f->course.held_out));
-    json_key(&out, "backend");
-    json_put_text(&out, f->lm.gemm.backend->name);
-    json_key(&out, "program");
-    json_put_text(&out, program);
-    json_close(&out, '}');
-    struct pg *pg = reporter_pg(&f->reporter, 0, err);
-    int result = out.failed ? err_memory(err)
-                 : pg       ? policy_recipe_add(pg, f->job->lease, (struct str){out.data, out.length}, err)
-                            : -1;
-    buf_free(&out);
-    return result;
+    json_open(out, '{');
+    json_member_int(out, "steps_done", sft_done(f->course.sft));
+    json_member_int(out, "examples", (int64_t)f->data.count);
+    json_member_int(out, "tokens", (int64_t)f->data.tokens.count);
+    json_member_text(out, "data_digest", sha256_hex(digest, hex));
+    json_member_int(out, "seed", (int64_t)f->options.seed);
+    json_member_real(out, "held_out_perplexity", exp(f->course.held_out));
+    json_member_text(out, "backend", f->lm.gemm.backend->name);
 }
 
 static int publish(struct finetune *f, struct err *err)
@@ -298,14 +280,15 @@ static int publish(struct finetune *f, struct err *err)
     bool given = json_given(&f->settings.seen, SFT_STORE);
     enum safetensors_dtype stored = lora_settings_stored(given, f->settings.store, f->lm.leave_in_files);
     struct checkpoint_source trained = {.model = f->lm.model, .adapters = f->adapters};
+    struct buf recipe = {0};
     reporter_tell(&f->reporter, "publishing", SHARE_READ + SHARE_TRAIN, "{}", true);
     if (folder_remove(f->result, err) < 0 || sft_start_folder(&f->start, &f->lm, f->result, err) < 0 ||
-        checkpoint_write(&trained, f->result, f->start.init, stored, err) < 0 || complete_recipe(f, err) < 0 ||
-        policy_folder_publish(&f->reporter, f->result, err) < 0)
+        checkpoint_write(&trained, f->result, f->start.init, stored, err) < 0)
         return -1;
-    struct err ignored;
-    folder_remove(f->folder, &ignored); /* what is left of it costs room, not correctness */
-    return JOB_WRITTEN;
+    put_recipe(f, &recipe);
+    int result = policy_folder_publish(&f->reporter, &recipe, f->result, f->folder, err);
+    buf_free(&recipe);
+    return result < 0 ? -1 : JOB_WRITTEN;
 }
 
 int finetune_run(const struct job_context *job, struct err *err)

@@ -7,6 +7,8 @@
 
 #include "base/clock.h"
 #include "base/folder.h"
+#include "base/json_text.h"
+#include "base/version.h"
 #include "core/align/reward_scorer.h"
 #include "core/lm/checkpoint.h"
 #include "core/lm/checkpoint_digest.h"
@@ -108,20 +110,28 @@ static int move(const char *written, const char *own, const char *model_folder, 
     return folder_flush(parent, err);
 }
 
+/* Whether what failed is worth another try, after a while that is slept here. */
+static bool try_again(int tried, const struct err *err)
+{
+    if ((err->code != ERR_DATABASE_DOWN && err->code != ERR_DATABASE_CONFLICT) || tried == PUBLISH_TRIES)
+        return false;
+    clock_sleep_ns(tried * SECOND);
+    return true;
+}
+
 int policy_folder_finish(struct reporter *reporter, const char *folder, const struct policy_facts *facts,
                          struct err *err)
 {
-    for (int try = 1;; try++) {
+    int tried = 0;
+    do {
         struct pg *pg = reporter_pg(reporter, 0, err);
         if (pg && policy_publish(pg, reporter->job->lease, folder, facts, err) == 0)
             return 0;
-        if ((err->code != ERR_DATABASE_DOWN && err->code != ERR_DATABASE_CONFLICT) || try == PUBLISH_TRIES)
-            return -1;
-        clock_sleep_ns(try * SECOND);
-    }
+    } while (try_again(++tried, err));
+    return -1;
 }
 
-int policy_folder_publish(struct reporter *reporter, const char *written, struct err *err)
+static int publish(struct reporter *reporter, const char *written, struct err *err)
 {
     const struct job_context *job = reporter->job;
     struct arena arena = {0};
@@ -142,4 +152,32 @@ int policy_folder_publish(struct reporter *reporter, const char *written, struct
         result = policy_folder_finish(reporter, own, &facts, err);
     arena_free(&arena);
     return result;
+}
+
+static int complete_recipe(struct reporter *reporter, struct buf *recipe, struct err *err)
+{
+    char program[96];
+    snprintf(program, sizeof program, "%s (%s)", version_number, version_revision);
+    json_member_text(recipe, "program", program);
+    json_close(recipe, '}');
+    if (recipe->failed)
+        return err_memory(err);
+    int tried = 0;
+    do {
+        struct pg *pg = reporter_pg(reporter, 0, err);
+        struct str members = {recipe->data, recipe->length};
+        if (pg && policy_recipe_add(pg, reporter->job->lease, members, err) == 0)
+            return 0;
+    } while (try_again(++tried, err));
+    return -1;
+}
+
+int policy_folder_publish(struct reporter *reporter, struct buf *recipe, const char *written, const char *work,
+                          struct err *err)
+{
+    struct err ignored;
+    if (complete_recipe(reporter, recipe, err) < 0 || publish(reporter, written, err) < 0)
+        return -1;
+    folder_remove(work, &ignored); /* what is left of it costs room, not correctness */
+    return 0;
 }

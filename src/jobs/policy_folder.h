@@ -7,6 +7,7 @@
 #ifndef EGALIGN_JOBS_POLICY_FOLDER_H
 #define EGALIGN_JOBS_POLICY_FOLDER_H
 
+#include "base/buf.h"
 #include "jobs/reporter.h"
 #include "store/policy.h"
 
@@ -19,10 +20,12 @@ int policy_folder_facts(const char *folder, enum policy_role role, struct policy
 /* ERR_BAD_FILE when the directory of a ready policy is not what it was when it became ready. All files are read. */
 int policy_folder_check(const struct policy *policy, struct err *err);
 
-/* Publishes `written`, a whole checkpoint in the model folder's file system, as the policy that the job makes, and ends
- * the job as done. Waits for a database that is away. May be called again by a later attempt, with `written` made anew.
- * ERR_LEASE_LOST, ERR_NOT_FOUND (the policy was deleted), ERR_SYSTEM. */
-int policy_folder_publish(struct reporter *reporter, const char *written, struct err *err);
+/* The end of a job that made a policy: completes its recipe with the members of `recipe` (an object that is open yet;
+ * the program is added) and publishes `written`, a whole checkpoint in the model folder's file system, as the policy;
+ * the job is done then, and its own folder `work` goes. Waits for a database that is away. May be called again by a
+ * later attempt, with `written` made anew. ERR_LEASE_LOST, ERR_NOT_FOUND (the policy was deleted), ERR_SYSTEM. */
+int policy_folder_publish(struct reporter *reporter, struct buf *recipe, const char *written, const char *work,
+                          struct err *err);
 
 /* The end of a job whose policy's files are in place: as policy_publish, again while the database is away. */
 int policy_folder_finish(struct reporter *reporter, const char *folder, const struct policy_facts *facts,

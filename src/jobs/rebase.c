@@ -6,7 +6,6 @@
 
 #include "base/folder.h"
 #include "base/json_text.h"
-#include "base/version.h"
 #include "core/align/language_model.h"
 #include "core/lm/checkpoint.h"
 #include "core/lm/replace.h"
@@ -145,27 +144,17 @@ static void put_accuracies(const struct rebase *r, struct buf *out)
     json_close(out, ']');
 }
 
-/* What the recipe says beyond the options. */
-static int complete_recipe(struct rebase *r, struct err *err)
+/* What the recipe says beyond the options; the object stays open for policy_folder_publish. */
+static void put_recipe(const struct rebase *r, struct buf *out)
 {
     uint8_t digest[SHA256_SIZE];
-    char hex[SHA256_HEX_SIZE], program[96];
-    struct buf out = {0};
+    char hex[SHA256_HEX_SIZE];
     reward_data_digest(&r->data, digest);
-    snprintf(program, sizeof program, "%s (%s)", version_number, version_revision);
-    json_open(&out, '{');
-    json_member_int(&out, "steps_done", reward_trainer_done(r->course.trainer));
-    json_member_int(&out, "pairs", r->data.pair_count);
-    json_member_text(&out, "data_digest", sha256_hex(digest, hex));
-    put_accuracies(r, &out);
-    json_member_text(&out, "program", program);
-    json_close(&out, '}');
-    struct pg *pg = reporter_pg(&r->reporter, 0, err);
-    int result = out.failed ? err_memory(err)
-                 : pg       ? policy_recipe_add(pg, r->job->lease, (struct str){out.data, out.length}, err)
-                            : -1;
-    buf_free(&out);
-    return result;
+    json_open(out, '{');
+    json_member_int(out, "steps_done", reward_trainer_done(r->course.trainer));
+    json_member_int(out, "pairs", r->data.pair_count);
+    json_member_text(out, "data_digest", sha256_hex(digest, hex));
+    put_accuracies(r, out);
 }
 
 /* The model without its heads, as a whole checkpoint in r->result. */
@@ -181,16 +170,17 @@ static int write_result(struct rebase *r, struct err *err)
 
 static int publish(struct rebase *r, struct err *err)
 {
+    struct buf recipe = {0};
     reporter_tell(&r->reporter, "publishing", SHARE_READ + SHARE_TRAIN, "{}", true);
     for (int u = 0; u < r->data.heads; u++)
         reporter_say(&r->reporter, "info", "group %d: %.1f %% of held-out judgements right (%.1f to %.1f)", u,
                      100 * r->accuracy[u].right.value, 100 * r->accuracy[u].right.low, 100 * r->accuracy[u].right.high);
-    if (write_result(r, err) < 0 || complete_recipe(r, err) < 0 ||
-        policy_folder_publish(&r->reporter, r->result, err) < 0)
+    if (write_result(r, err) < 0)
         return -1;
-    struct err ignored;
-    folder_remove(r->folder, &ignored); /* what is left of it costs room, not correctness */
-    return JOB_WRITTEN;
+    put_recipe(r, &recipe);
+    int result = policy_folder_publish(&r->reporter, &recipe, r->result, r->folder, err);
+    buf_free(&recipe);
+    return result < 0 ? -1 : JOB_WRITTEN;
 }
 
 int rebase_run(const struct job_context *job, struct err *err)

@@ -7,7 +7,6 @@
 #include "base/folder.h"
 #include "base/json_text.h"
 #include "base/mem.h"
-#include "base/version.h"
 #include "core/align/objective.h"
 #include "formats/ppo_job_options.h"
 #include "jobs/anchored.h"
@@ -375,11 +374,10 @@ static int train(struct reinforce *r, struct err *err)
 
 /* ---- the result ---- */
 
-/* What the recipe says beyond the options. */
+/* What the recipe says beyond the options; the object stays open for policy_folder_publish. */
 static void put_recipe(struct reinforce *r, struct buf *out)
 {
-    char program[96], hex[SHA256_HEX_SIZE];
-    snprintf(program, sizeof program, "%s (%s)", version_number, version_revision);
+    char hex[SHA256_HEX_SIZE];
     json_open(out, '{');
     json_key(out, "fit");
     json_put_uuid(out, &r->fit.fit);
@@ -409,20 +407,6 @@ static void put_recipe(struct reinforce *r, struct buf *out)
     json_member_real(out, "kl", r->metrics.kl);
     json_member_real(out, "beta", r->metrics.kl_coef);
     json_member_text(out, "backend", r->lm.gemm.backend->name);
-    json_member_text(out, "program", program);
-    json_close(out, '}');
-}
-
-static int complete_recipe(struct reinforce *r, struct err *err)
-{
-    struct buf out = {0};
-    put_recipe(r, &out);
-    struct pg *pg = reporter_pg(&r->reporter, 0, err);
-    int result = out.failed ? err_memory(err)
-                 : pg       ? policy_recipe_add(pg, r->job->lease, (struct str){out.data, out.length}, err)
-                            : -1;
-    buf_free(&out);
-    return result;
 }
 
 static int write_result(struct reinforce *r, struct err *err)
@@ -437,13 +421,14 @@ static int write_result(struct reinforce *r, struct err *err)
 
 static int publish(struct reinforce *r, struct err *err)
 {
-    struct err ignored;
+    struct buf recipe = {0};
     reporter_tell(&r->reporter, "publishing", SHARE_READ + SHARE_TRAIN, "{}", true);
-    if (write_result(r, err) < 0 || complete_recipe(r, err) < 0 ||
-        policy_folder_publish(&r->reporter, r->result, err) < 0)
+    if (write_result(r, err) < 0)
         return -1;
-    folder_remove(r->folder, &ignored); /* what is left of it costs room, not correctness */
-    return JOB_WRITTEN;
+    put_recipe(r, &recipe);
+    int result = policy_folder_publish(&r->reporter, &recipe, r->result, r->folder, err);
+    buf_free(&recipe);
+    return result < 0 ? -1 : JOB_WRITTEN;
 }
 
 int reinforce_run(const struct job_context *job, struct err *err)

@@ -5,7 +5,6 @@
 
 #include "base/folder.h"
 #include "base/json_text.h"
-#include "base/version.h"
 #include "core/align/language_model.h"
 #include "core/lm/replace.h"
 #include "formats/fit_options.h"
@@ -163,14 +162,13 @@ static int train(struct reward *r, struct err *err)
 
 /* ---- the result ---- */
 
-/* What the recipe says beyond the options. */
+/* What the recipe says beyond the options; the object stays open for policy_folder_publish. */
 static void put_recipe(const struct reward *r, struct buf *out)
 {
     const struct reward_em_course *c = &r->course;
     uint8_t digest[SHA256_SIZE];
-    char hex[SHA256_HEX_SIZE], program[96];
+    char hex[SHA256_HEX_SIZE];
     reward_em_data_digest(&r->data, digest);
-    snprintf(program, sizeof program, "%s (%s)", version_number, version_revision);
     json_open(out, '{');
     json_member_int(out, "groups", r->data.groups);
     json_member_int(out, "annotators", r->data.annotators);
@@ -187,20 +185,6 @@ static void put_recipe(const struct reward *r, struct buf *out)
     for (int u = 0; u < r->data.groups; u++)
         reward_em_course_write(c, u, out);
     json_close(out, ']');
-    json_member_text(out, "program", program);
-    json_close(out, '}');
-}
-
-static int complete_recipe(struct reward *r, struct err *err)
-{
-    struct buf out = {0};
-    put_recipe(r, &out);
-    struct pg *pg = reporter_pg(&r->reporter, 0, err);
-    int result = out.failed ? err_memory(err)
-                 : pg       ? policy_recipe_add(pg, r->job->lease, (struct str){out.data, out.length}, err)
-                            : -1;
-    buf_free(&out);
-    return result;
 }
 
 static void say_accuracies(struct reward *r)
@@ -217,16 +201,16 @@ static void say_accuracies(struct reward *r)
 
 static int publish(struct reward *r, struct err *err)
 {
-    struct err ignored;
+    struct buf recipe = {0};
     reporter_tell(&r->reporter, "publishing", SHARE_READ + SHARE_TRAIN, "{}", true);
     if (folder_remove(r->result, err) < 0 ||
         reward_em_course_finish(&r->course, r->data.posterior, r->result, &r->lm.dialogue, r->parent.folder, err) < 0)
         return -1;
     say_accuracies(r);
-    if (complete_recipe(r, err) < 0 || policy_folder_publish(&r->reporter, r->result, err) < 0)
-        return -1;
-    folder_remove(r->folder, &ignored); /* what is left of it costs room, not correctness */
-    return JOB_WRITTEN;
+    put_recipe(r, &recipe);
+    int result = policy_folder_publish(&r->reporter, &recipe, r->result, r->folder, err);
+    buf_free(&recipe);
+    return result < 0 ? -1 : JOB_WRITTEN;
 }
 
 int reward_run(const struct job_context *job, struct err *err)
