@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/mem.h"
 #include "base/rng.h"
 #include "core/align/ppo_parts.h"
 #include "core/blas.h"
@@ -196,6 +197,25 @@ __attribute__((unused)) static void gradient_beside_differences(struct ppo *p, s
     }
     free(direction);
     free(gradient);
+}
+
+/* An update with each of its first `most` allocations failed once. Each time it either ends with ERR_NO_MEMORY or, where
+ * only a prediction of memory was lost, is done; returns how often it ended. */
+static inline int ppo_fail_allocations(const struct ppo_fixture *f, long most)
+{
+    struct ppo_metrics m;
+    int failures = 0;
+    for (long n = 1; n <= most; n++) {
+        struct err err = {0};
+        mem_fail_nth(n);
+        struct ppo *p = ppo_new(&f->inputs, &f->options, &err);
+        bool done = p && ppo_update(p, &m, &err) == 0;
+        mem_fail_nth(0);
+        assert_int_equal(err.code, done ? ERR_OK : ERR_NO_MEMORY);
+        failures += !done;
+        ppo_free(p);
+    }
+    return failures;
 }
 
 #endif
