@@ -2,7 +2,7 @@
  *
  * A struct that has a member `struct lora_settings` puts the four LORA_*_FIELD into its table, one behind the other in
  * the order of enum lora_field, so that the bits of its `seen` that speak of them are first + LORA_RANK, and so on. It
- * refuses to know which modules a policy has: the names are those of both families. Constant data; owned by the
+ * refuses to know which policies there are; the names are those of both families. Constant data; owned by the
  * caller. */
 #ifndef EGALIGN_FORMATS_LORA_OPTIONS_H
 #define EGALIGN_FORMATS_LORA_OPTIONS_H
@@ -41,5 +41,10 @@ extern const struct json_field lora_target_item;
  * from elsewhere, and only a given 0 contradicts. ERR_INVALID_VALUE with a pointer below `pointer`. */
 int lora_settings_check(const struct json_seen *seen, int first, const struct lora_settings *s, bool rank_needed,
                         const char *pointer, struct err *err);
+
+/* The targets must be modules of the policy's family, "gpt2" or "llama"; an empty one is not known yet.
+ * ERR_INVALID_VALUE with a pointer below `pointer`. */
+int lora_settings_check_family(const struct lora_settings *s, const char *family, const char *pointer,
+                               struct err *err);
 
 #endif

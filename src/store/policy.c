@@ -1,6 +1,7 @@
 #include "store/policy.h"
 
 #include <ctype.h>
+#include <stdio.h>
 
 #include "store/document.h"
 #include "store/job.h"
@@ -91,16 +92,19 @@ int policy_find(struct pool *pool, const struct uuid *project, struct str name_o
 }
 
 int policy_refer(struct pool *pool, const struct uuid *project, struct str name_or_id, enum policy_role wanted,
-                 struct uuid *ret, struct uuid *ret_fit, struct err *err)
+                 struct policy_reference *ret, struct err *err)
 {
     struct pg_result *r = NULL;
     int result = find(pool, project, name_or_id, &r, err);
     if (result == 0)
         result = policy_role_check(name_or_id, role_at(r, 1), wanted, err);
-    if (result == 0)
-        *ret = pg_uuid(r, 0, 0);
-    if (result == 0 && ret_fit)
-        *ret_fit = pg_uuid(r, 0, 2);
+    if (result == 0) {
+        struct str family = pg_null(r, 0, 3) ? STR_LITERAL("") : pg_text(r, 0, 3);
+        ret->id = pg_uuid(r, 0, 0);
+        if (wanted == POLICY_REWARDS)
+            ret->fit = pg_uuid(r, 0, 2);
+        snprintf(ret->family, sizeof ret->family, "%.*s", (int)family.len, family.ptr);
+    }
     pg_result_free(r);
     return result;
 }

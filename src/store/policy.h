@@ -45,10 +45,16 @@ int policy_role_check(struct str name, enum policy_role has, enum policy_role wa
 int policy_find(struct pool *pool, const struct uuid *project, struct str name_or_id, struct uuid *ret,
                 struct err *err);
 
-/* The same of one with the role that is wanted: ERR_NOT_FOUND, ERR_INVALID_VALUE. *ret_fit (may be NULL): of reward
- * models the fit whose groups they are for. */
+/* What is worth knowing of a policy that something else is to rest on. */
+struct policy_reference {
+    struct uuid id;
+    struct uuid fit; /* of reward models: whose groups they are for */
+    char family[8];  /* "gpt2", "llama", or empty until it is ready */
+};
+
+/* The same of one with the role that is wanted: ERR_NOT_FOUND, ERR_INVALID_VALUE. */
 int policy_refer(struct pool *pool, const struct uuid *project, struct str name_or_id, enum policy_role wanted,
-                 struct uuid *ret, struct uuid *ret_fit, struct err *err);
+                 struct policy_reference *ret, struct err *err);
 
 /* Appends {id, name, role, state (making, ready, failed, deleted), parent, job, folder, recipe, digest, family,
  * parameters, bytes, created_at, ready_at, deleted_at}. ERR_NOT_FOUND. */

@@ -184,7 +184,6 @@ def test_the_policy_may_stay_in_its_files(place, fit, short_writer):
 
 @pytest.mark.parametrize("ppo, code, words", [
     ({"lora_rank": 4, "lora_mapped": True}, "bad_file", "not BF16"),  # fp32 weights cannot stay in their files
-    ({"lora_rank": 4, "lora_targets": ["q_proj"]}, "invalid_value", "option /ppo/lora_targets"),  # of the other family
     ({"lora_rank": 4, "frozen_blocks": 2}, "invalid_value", "option /ppo/frozen_blocks"),
     ({"frozen_blocks": 3}, "invalid_value", "option /ppo/frozen_blocks"),
     ({"lora_targets": ["c_attn"]}, "invalid_value", "option /ppo/lora_targets"),  # the preset has no adapters
@@ -248,6 +247,7 @@ def test_every_objective(place, fit, objective, more):
     ({"ppo": {"preset": "small", "episodes": 0}}, 422, "invalid_value", "/options/ppo/episodes"),
     ({"ppo": {"learning_rte": 1}}, 422, "unknown_member", "/options/ppo/learning_rte"),
     ({"ppo": {"lora_rank": 4, "lora_targets": ["c_attn", "lm_head"]}}, 422, "invalid_value", "/options/ppo/lora_targets/1"),
+    ({"ppo": {"lora_rank": 4, "lora_targets": ["c_attn", "q_proj"]}}, 422, "invalid_value", "/options/ppo/lora_targets/1"),
     ({"ppo": {"lora_rank": 0, "lora_alpha": 4}}, 422, "invalid_value", "/options/ppo/lora_alpha"),
     ({"min_group_size": 9}, 409, "insufficient_data", ""),
 ])

@@ -11,6 +11,7 @@
 #include "core/lm/lora.h"
 #include "core/lm/transformer.h"
 #include "core/lm_support.h"
+#include "formats/lora_options.h"
 
 static const char *const fixtures[] = {"tests/fixtures/lm_gpt2", "tests/fixtures/lm_llama"};
 static const char *const modules[] = {"c_attn,mlp.c_proj", "q_proj,v_proj,up_proj,down_proj"};
@@ -308,6 +309,26 @@ static void frozen_blocks_and_decay(void **state)
     lm_model_free(m);
 }
 
+/* What a job's options take for modules of a family is what its models have. */
+static void the_options_know_the_modules_of_each_family(void **state)
+{
+    (void)state;
+    for (int i = 0; i < 2; i++) {
+        struct err err = {0};
+        struct lm_model *m = checkpoint_load(fixtures[i], &err);
+        assert_non_null(m);
+        for (int at = 0; lora_settings_targets[at]; at++) {
+            struct lora_settings s = {.targets = {.items = &at, .count = 1}};
+            struct lm_adapters *a = lora_new(&m->shape, lora_settings_targets[at], RANK, 6, 9, &err);
+            bool has = lora_settings_check_family(&s, lm_family_name(m->shape.family), "", &err) == 0;
+            assert_int_equal(has, a != NULL);
+            assert_int_equal(lora_settings_check_family(&s, "", "", &err), 0); /* not known yet */
+            lora_free(a);
+        }
+        lm_model_free(m);
+    }
+}
+
 static void unknown_modules_are_refused(void **state)
 {
     (void)state;
@@ -336,6 +357,7 @@ int main(void)
         cmocka_unit_test(gradients_match_finite_differences), cmocka_unit_test(only_adapters_learn),
         cmocka_unit_test(files_are_pefts),                    cmocka_unit_test(unknown_modules_are_refused),
         cmocka_unit_test(frozen_blocks_and_decay),            cmocka_unit_test(heads_and_top_blocks_have_their_files),
+        cmocka_unit_test(the_options_know_the_modules_of_each_family),
     };
     return cmocka_run_group_tests_name("lm_lora", tests, start, NULL);
 }

@@ -9,9 +9,9 @@
 #include "store/policy_place.h"
 
 static int refer(struct request *r, struct str name_or_id, enum policy_role wanted, const char *pointer,
-                 const char *member, struct uuid *ret, struct uuid *ret_fit, struct err *err)
+                 const char *member, struct policy_reference *ret, struct err *err)
 {
-    if (policy_refer(r->api->pool, &r->project, name_or_id, wanted, ret, ret_fit, err) == 0)
+    if (policy_refer(r->api->pool, &r->project, name_or_id, wanted, ret, err) == 0)
         return 0;
     if (err->code == ERR_NOT_FOUND)
         err_set(err, ERR_UNKNOWN_REFERENCE, "there is no such policy in this project");
@@ -23,13 +23,23 @@ static int refer(struct request *r, struct str name_or_id, enum policy_role want
 int refer_to_policy(struct request *r, struct str name_or_id, const char *pointer, const char *member,
                     struct uuid *ret, struct err *err)
 {
-    return refer(r, name_or_id, POLICY_WRITES, pointer, member, ret, NULL, err);
+    struct policy_reference found;
+    int status = refer(r, name_or_id, POLICY_WRITES, pointer, member, &found, err);
+    if (status == 0)
+        *ret = found.id;
+    return status;
 }
 
-int refer_to_rewards(struct request *r, struct str name_or_id, const char *pointer, const char *member,
-                     struct uuid *ret, struct uuid *ret_fit, struct err *err)
+int refer_to_base(struct request *r, struct str name_or_id, const char *pointer, struct policy_reference *ret,
+                  struct err *err)
 {
-    return refer(r, name_or_id, POLICY_REWARDS, pointer, member, ret, ret_fit, err);
+    return refer(r, name_or_id, POLICY_WRITES, pointer, "policy", ret, err);
+}
+
+int refer_to_rewards(struct request *r, struct str name_or_id, const char *pointer, struct policy_reference *ret,
+                     struct err *err)
+{
+    return refer(r, name_or_id, POLICY_REWARDS, pointer, "rewards", ret, err);
 }
 
 static int in_path(struct request *r, struct uuid *ret, struct err *err)
@@ -199,12 +209,13 @@ int on_completions_post(struct request *r, struct err *err)
 {
     struct complete_options *o = r->input;
     struct buf body = {0};
-    struct uuid policy, job;
+    struct policy_reference policy;
+    struct uuid job;
     char text[UUID_TEXT_SIZE];
     o->policy = request_parameter(r, "policy");
-    if (policy_refer(r->api->pool, &r->project, o->policy, POLICY_WRITES, &policy, NULL, err) < 0)
+    if (policy_refer(r->api->pool, &r->project, o->policy, POLICY_WRITES, &policy, err) < 0)
         return err->code == ERR_INVALID_VALUE ? err_set(err, ERR_CONFLICT, "reward models write nothing") : -1;
-    if (order_completions(r, o, &policy, "", &job, err) < 0)
+    if (order_completions(r, o, &policy.id, "", &job, err) < 0)
         return -1;
     int status = job_get(r->api->pool, &r->project, &job, &body, err);
     if (status == 0)

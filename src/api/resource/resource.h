@@ -61,9 +61,12 @@ int on_win_rates_get(struct request *r, struct err *err);
 int refer_to_policy(struct request *r, struct str name_or_id, const char *pointer, const char *member,
                     struct uuid *ret, struct err *err);
 
-/* The set of reward models likewise, and the fit whose groups it is for. */
-int refer_to_rewards(struct request *r, struct str name_or_id, const char *pointer, const char *member,
-                     struct uuid *ret, struct uuid *ret_fit, struct err *err);
+/* The same of the member `policy`, which training begins from, and of `rewards`, a set of reward models. */
+struct policy_reference;
+int refer_to_base(struct request *r, struct str name_or_id, const char *pointer, struct policy_reference *ret,
+                  struct err *err);
+int refer_to_rewards(struct request *r, struct str name_or_id, const char *pointer, struct policy_reference *ret,
+                     struct err *err);
 
 /* The items of the member `items`, a list of ids, or those that the member `prompts`, a list of struct complete_prompt,
  * names: ERR_UNKNOWN_REFERENCE with a pointer, below `pointer`, to the first that is not in the project. */

@@ -55,17 +55,18 @@ int ask_for_sft(struct request *r, void *options, const char *pointer, struct uu
                 struct err *err)
 {
     struct sft_settings *s = options;
-    struct uuid parent;
+    struct policy_reference base = {.family = ""};
     const char *at_name = member(r, pointer, "name", err);
     if (!at_name || sft_settings_check(s, pointer, err) < 0 || policy_name_check(s->name, at_name, err) < 0 ||
-        (s->policy.ptr && refer_to_policy(r, s->policy, pointer, "policy", &parent, err) < 0) ||
+        (s->policy.ptr && refer_to_base(r, s->policy, pointer, &base, err) < 0) ||
+        lora_settings_check_family(&s->lora, base.family, pointer, err) < 0 ||
         (s->data_form == SFT_OF_FILE && check_file(r, s, pointer, err) < 0))
         return -1;
     struct policy_order what = {.kind = "sft",
-                                .reads = s->policy.ptr ? &parent : NULL,
+                                .reads = s->policy.ptr ? &base.id : NULL,
                                 .read_count = s->policy.ptr ? 1 : 0,
                                 .makes = s->name,
-                                .parent = s->policy.ptr ? &parent : NULL};
+                                .parent = s->policy.ptr ? &base.id : NULL};
     return order(r, &sft_settings_shape, s, &what, ret_job, ret_created, err);
 }
 
@@ -147,10 +148,23 @@ static int settle_ppo_fit(struct request *r, struct ppo_job_settings *s, const c
 static int settle_rewards(struct request *r, const struct ppo_job_settings *s, const char *pointer, struct uuid *ret,
                           struct err *err)
 {
-    struct uuid fit;
-    if (refer_to_rewards(r, s->rewards, pointer, "rewards", ret, &fit, err) < 0)
+    struct policy_reference models;
+    if (refer_to_rewards(r, s->rewards, pointer, &models, err) < 0)
         return -1;
-    return ppo_job_check_rewards(s, &fit, err);
+    *ret = models.id;
+    return ppo_job_check_rewards(s, &models.fit, err);
+}
+
+/* The reference policy, which must have the modules that are to be adapted. */
+static int settle_reference(struct request *r, const struct ppo_job_settings *s, const char *pointer, struct uuid *ret,
+                            struct err *err)
+{
+    struct policy_reference base;
+    const char *at_ppo = member(r, pointer, "ppo", err);
+    if (!at_ppo || refer_to_base(r, s->policy, pointer, &base, err) < 0)
+        return -1;
+    *ret = base.id;
+    return lora_settings_check_family(&s->ppo.lora, base.family, at_ppo, err);
 }
 
 int ask_for_ppo(struct request *r, void *options, const char *pointer, struct uuid *ret_job, bool *ret_created,
@@ -160,7 +174,7 @@ int ask_for_ppo(struct request *r, void *options, const char *pointer, struct uu
     struct uuid reads[2]; /* the reference, and the reward models */
     const char *at_name = member(r, pointer, "name", err);
     if (!at_name || ppo_job_settings_check(s, pointer, err) < 0 || policy_name_check(s->name, at_name, err) < 0 ||
-        refer_to_policy(r, s->policy, pointer, "policy", &reads[0], err) < 0 ||
+        settle_reference(r, s, pointer, &reads[0], err) < 0 ||
         refer_to_items(r, &s->items, pointer, err) < 0 || settle_ppo_fit(r, s, pointer, err) < 0 ||
         (s->rewards.ptr && settle_rewards(r, s, pointer, &reads[1], err) < 0))
         return -1;
