@@ -35,9 +35,15 @@ static int shapes_of(const char *folder, enum policy_role role, struct lm_shape 
                      struct err *err)
 {
     int groups;
-    if (role == POLICY_WRITES)
-        return checkpoint_shape(folder, ret, err) < 0 ? -1 : 1;
-    return reward_scorer_shapes(folder, ret, &groups, err) < 0 ? -1 : groups + 1;
+    if (role == POLICY_REWARDS)
+        return reward_scorer_shapes(folder, ret, &groups, err) < 0 ? -1 : groups + 1;
+    if (checkpoint_shape(folder, ret, err) < 0)
+        return -1;
+    if (ret->scalars > 0) /* PPO would take its head for that of the values */
+        return err_set(err, ERR_BAD_FILE,
+                       "%s is a reward model: it has %d scalar head(s) in score.weight, and a policy has none", folder,
+                       ret->scalars);
+    return 1;
 }
 
 static int digest(const char *folder, enum policy_role role, uint8_t ret[SHA256_SIZE], int64_t *ret_bytes,

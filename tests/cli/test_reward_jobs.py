@@ -90,7 +90,7 @@ def test_a_model_for_each_group(place, fit, rewards):
     assert 1 <= recipe["iterations_done"] <= 4 and recipe["log_likelihood"] < 0 and "(" in recipe["program"]
     for group in recipe["held_out"]:
         own, single = group["group"], group["single"]
-        assert own["n"] == single["n"] > 5 and own["low"] <= own["rate"] <= own["high"] + 1e-9
+        assert own["n"] == single["n"] > 5 and own["low"] <= own["rate"] <= own["high"]
         assert own["rate"] > 0.9 and own["log_loss"] < single["log_loss"]
         own, single = group["calibration"]["group"], group["calibration"]["single"]
         assert own["n"] == single["n"] and own["nll"] < single["nll"] and 0 <= own["error"] <= 1
@@ -271,6 +271,12 @@ def test_other_doors_refuse_reward_models_too(place, rewards):
     assert place.refused("fit", encoder="lm", policy="rm-1") == (422, "invalid_value", "/options/policy")
     status, refused = place.call("POST", "/v1/projects/p/policies/rm-1/completions", {"prompts": ["x"]})
     assert (status, refused["code"]) == (409, "conflict")
+
+
+def test_one_of_the_models_is_no_policy(place, rewards):
+    policy, job = place.register("rater", place.folder("rater", pathlib.Path(rewards[0]["folder"]) / "single"))
+    assert (policy["state"], job["state"], job["error"]["code"]) == ("failed", "failed", "bad_file"), job
+    assert "score.weight" in job["error"]["message"]
 
 
 def test_models_of_another_fit_are_a_conflict(place, fit, rewards):
