@@ -256,7 +256,8 @@ static void multiply_unit(void *context, int block, int thread)
     c.i = block / s->across * s->high;
     c.m = least(p->m - c.i, s->high);
     sgemm_avx2_pack_a(p, &c, slivers);
-    struct ahead next = ahead_of(p, &c, s->high * s->threads); /* what this thread is likely to take next */
+    /* What this thread is likely to take next; where units lie side by side, what comes some units later. */
+    struct ahead next = ahead_of(p, &c, s->high * s->threads);
     int tiles = parts_of(c.m, ROWS) * parts_of(end - from, COLUMNS), lines = c.m * c.k / LINE / tiles + 1;
     for (int j = from; j < end; j += COLUMNS)
         for (int i = 0; i < c.m; i += ROWS) {
