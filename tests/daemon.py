@@ -1,10 +1,11 @@
-"""A running `egalign serve` for the tests, and tokens that are put into its database by hand."""
+"""A running `egalign serve` for the tests, and tokens and projects that are put into its database by hand."""
 import hashlib
 import pathlib
 import secrets
 import signal
 import subprocess
 import time
+import uuid
 
 import psycopg2
 import pytest
@@ -29,6 +30,16 @@ def new_token(database, role="admin", project=None, expires="infinity"):
         cursor.execute("NOTIFY egalign_token")
     connection.close()
     return text
+
+
+def new_project(database, name):
+    """A project whose id follows from its name, unless there is one of that name. The ids of annotators and items are
+    derived from the project's, and lots are drawn from those: who and what is held out is the same in every run."""
+    connection = psycopg2.connect(database)
+    with connection, connection.cursor() as cursor:
+        cursor.execute("INSERT INTO project (id, name) VALUES (%s, %s) ON CONFLICT (name) DO NOTHING",
+                       (str(uuid.uuid5(uuid.NAMESPACE_DNS, name)), name))
+    connection.close()
 
 
 class Daemon:

@@ -6,6 +6,7 @@ import psycopg2
 import pytest
 
 import sse
+from daemon import new_project
 from service import Service, problem
 from test_contract import COMPARISONS, FITS, JOBS, PROJECT
 from tokens import token_of
@@ -19,7 +20,7 @@ def fitted(start_daemon, cluster, migrated_template, program):
     """A project of the demo population with a fit, and how to make another."""
     daemon = start_daemon(cluster.create(migrated_template), workers=1).ready()
     service = Service(daemon, token_of(daemon))
-    service.post("/v1/projects", {"name": "demo"})
+    new_project(daemon.database, "demo")
     population = subprocess.run([program, "demo"], check=True, capture_output=True, timeout=120).stdout
     sent = service.post(COMPARISONS, data=population, media="application/x-ndjson", project="demo")
     assert sent.status_code == 201

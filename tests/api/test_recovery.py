@@ -8,6 +8,7 @@ import pathlib
 
 import pytest
 
+from daemon import new_project
 from service import Service
 from test_contract import COMPARISONS, FITS, JOBS, PROJECT
 from tokens import token_of
@@ -43,7 +44,7 @@ def test_known_groups_are_recovered(start_daemon, cluster, migrated_template, na
         pytest.skip("the data is not here")
     daemon = start_daemon(cluster.create(migrated_template), workers=1).ready()
     service = Service(daemon, token_of(daemon))
-    service.post("/v1/projects", {"name": "known"})
+    new_project(daemon.database, "known")
     sent = service.post(COMPARISONS, data="".join(ndjson(folder)).encode(), media="application/x-ndjson", project="known")
     assert sent.status_code == 201, sent.text
     job = service.post(FITS, {}, project="known").json()["job"]

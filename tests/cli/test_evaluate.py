@@ -42,7 +42,7 @@ def is_held_out(project, name, share=0.4):
 
 
 def people_of(project, taste, held_out, seen):
-    """Names by lot: the project's id is another one in each run, and a judge of two people would be none."""
+    """Names by lot: a judge of two people would be none."""
     wanted, names = {True: held_out, False: seen}, []
     for number in range(10000):
         name = f"{taste}-{number}"

@@ -13,7 +13,7 @@ import psycopg2
 import pytest
 import requests
 
-from daemon import new_token
+from daemon import new_project, new_token
 
 PATIENCE = 300  # seconds until a wait is given up; nothing is judged by how long it took
 ENDED = ("done", "failed", "cancelled")
@@ -50,7 +50,7 @@ class Place:
         self.models.mkdir(parents=True, exist_ok=True)
         self.session = requests.Session()
         self.session.headers["Authorization"] = "Bearer " + new_token(url)
-        assert self.call("POST", "/v1/projects", {"name": "p"})[0] == 201
+        new_project(url, "p")
 
     def call(self, method, path, body=None):
         reply = self.session.request(method, self.daemon.url + path, json=body, timeout=60)

@@ -32,13 +32,13 @@ class Reinforcing(Training):
         return ended
 
 
-def judgements(prompts=12):
-    """Half of the annotators like short answers, the others long ones."""
+def judgements(prompts=12, every=2):
+    """One annotator of `every` likes long answers, the others short ones."""
     draw = random.Random(4)
     for annotator in range(16):
         for n in range(14):
             prompt, few, many = f"say {draw.randrange(prompts)}", draw.randrange(1, 3), draw.randrange(4, 9)
-            likes_long = annotator % 2 == 1
+            likes_long = annotator % every == 1
             yield {"annotator": f"p{annotator}", "prompt": prompt, "a": {"text": "one " * few}, "b": {"text": "two " * many},
                    "outcome": "b" if likes_long else "a"}
 

@@ -38,7 +38,7 @@ def place(start_daemon, cluster, migrated_template):
     made = Rewarding(daemon, url)
     made.sql("UPDATE project SET refit_after_comparisons = 0")
     reply = made.session.post(daemon.url + "/v1/projects/p/comparisons", timeout=60,
-                              data="".join(json.dumps(x) + "\n" for x in judgements(40)),
+                              data="".join(json.dumps(x) + "\n" for x in judgements(40, every=3)),
                               headers={"Content-Type": "application/x-ndjson"})
     assert reply.status_code == 201, reply.text
     made.done(made.ask("writer", **WRITER))
@@ -94,7 +94,7 @@ def test_a_model_for_each_group(place, fit, rewards):
         assert own["rate"] > 0.9 and own["log_loss"] < single["log_loss"]
         own, single = group["calibration"]["group"], group["calibration"]["single"]
         assert own["n"] == single["n"] and own["nll"] < single["nll"] and 0 <= own["error"] <= 1
-    assert min(group["single"]["rate"] for group in recipe["held_out"]) < 0.6  # one model for all serves one of them
+    assert min(group["single"]["rate"] for group in recipe["held_out"]) < 0.3  # one model for all serves the majority
     until(lambda: not (place.models / "jobs" / job["id"]).exists(), "the job's folder to go")
     page = place.call("GET", "/v1/projects/p/policies?role=reward")[1]["items"]
     assert policy in page and all(p["role"] == "reward" for p in page)

@@ -12,6 +12,8 @@ import uuid
 import psycopg2
 import pytest
 
+from daemon import new_project
+
 ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
 PATIENCE = 300  # seconds until a wait is given up; nothing is judged by how long it took
 QUICK = {"k_max": 2, "restarts": 2, "permutations": 20}
@@ -65,7 +67,8 @@ class World:
 
     def add(self, project, lines=None):
         text = self.demo if lines is None else b"".join(self.demo.splitlines(keepends=True)[slice(*lines)])
-        subprocess.run([self.program, "import", "--project", project, "--create", "--database-url", self.url, "-"],
+        new_project(self.url, project)
+        subprocess.run([self.program, "import", "--project", project, "--database-url", self.url, "-"],
                        input=text, check=True, capture_output=True, timeout=120)
         [(found,)] = self.sql("SELECT id::text FROM project WHERE name = %s", project)
         return found
