@@ -50,8 +50,8 @@ static int show(const struct reward_em_course *c, struct err *err)
     fprintf(stderr,
             "\r\033[Kiteration %d, model %d of %d: step %" PRId64 " of %" PRId64 "  loss %.3f  accuracy %.3f  "
             "%.0f tokens/s",
-            reward_em_iterations(c->em) + 1, c->model + 1, r->fit->k + 1, c->last.step, c->model_steps, c->last.loss,
-            c->last.accuracy, pace_speed(&c->pace));
+            reward_em_iterations(c->em) + 1, c->last.model + 1, r->fit->k + 1, c->last.train.step, c->last.steps,
+            c->last.train.loss, c->last.train.accuracy, pace_speed(&c->pace));
     r->shown_ns = now;
     return 0;
 }
@@ -106,7 +106,7 @@ static int finish(struct full *f, struct err *err)
 int train_reward_full(struct reward *r, const volatile sig_atomic_t *stop, struct err *err)
 {
     struct full f = {.reward = r,
-                     .course = {.pace = {.folder = r->out, .stop = stop},
+                     .course = {.pace = {.folder = r->out, .checkpoint_every = r->checkpoint_every, .stop = stop},
                                 .iterations = (int)r->iterations,
                                 .stepped = show,
                                 .iterated = show_iteration}};
@@ -118,7 +118,8 @@ int train_reward_full(struct reward *r, const volatile sig_atomic_t *stop, struc
     if (result == 0)
         result = reward_em_course_begin(&f.course, &in, &o, err);
     if (result == 0 && f.course.pace.resumed && !r->json)
-        printf("Going on after iteration %d\n", reward_em_iterations(f.course.em));
+        printf("Going on from the checkpoint at step %" PRId64 ", in iteration %d\n", f.course.pace.first,
+               reward_em_iterations(f.course.em) + 1);
     if (result == 0)
         result = reward_em_course_run(&f.course, err);
     if (r->terminal)

@@ -42,22 +42,22 @@ static const char *const starts[] = {[REWARD_FROM_FIT] = "fit", [REWARD_FROM_ROU
     [REWARD_RECOMPUTE] = JSON_FIELD(BOOL, struct reward_settings, recompute, "recompute",                              \
                                     .about = "Less memory, a third more time."),                                       \
     [REWARD_SEED] = JSON_FIELD(INT, struct reward_settings, seed, "seed", .least = 0, .most = INT64_MAX,               \
-                               .about = "Of the heads and of the order; 1 when absent.")
+                               .about = "Of the heads and of the order; 1 when absent."),                              \
+    [REWARD_CHECKPOINT_EVERY] = JSON_FIELD(INT, struct reward_settings, checkpoint_every, "checkpoint_every",          \
+                                           .least = 1, .most = INT32_MAX,                                              \
+                                           .about = "Steps between checkpoints; every five minutes when absent.")
 
 static const struct json_field rebase_fields[] = {
     NAME(.about = "Of the policy that is made.", .example = "\"encoder-1\""),
     SHARED,
-    [REBASE_CHECKPOINT_EVERY] = JSON_FIELD(INT, struct reward_settings, checkpoint_every, "checkpoint_every",
-                                           .least = 1, .most = INT32_MAX,
-                                           .about = "Steps between checkpoints; every five minutes when absent."),
 };
 
 static const struct json_field reward_fields[] = {
     NAME(.about = "Of the set of reward models that is made.", .example = "\"rm-1\""),
     SHARED,
     [REWARD_ITERATIONS] = JSON_FIELD(INT, struct reward_settings, iterations, "iterations", .least = 1, .most = 1000,
-                                     .about = "Most iterations of EM, with a checkpoint after each; it ends sooner "
-                                              "when the groups have settled; 4 when absent."),
+                                     .about = "Most iterations of EM; it ends sooner when the groups have settled; 4 "
+                                              "when absent."),
     [REWARD_ASSIGNMENT] = JSON_FIELD(ENUM, struct reward_settings, assignment, "assignment",
                                      .names = fit_settings_assignments,
                                      .about = "Whether an annotator counts for each group by probability (`soft`, "

@@ -23,21 +23,19 @@ struct reward_settings {
     double rate, warm_up, weight_decay, centring, held_out;
     int64_t frozen;
     bool recompute;
-    int64_t seed;
-
-    int64_t checkpoint_every; /* of a rebase */
+    int64_t seed, checkpoint_every;
 
     int64_t iterations; /* of a reward job, as all that follows */
     int assignment;     /* position in fit_settings_assignments */
     int start;          /* enum reward_start */
 };
 
-/* Bits of seen.given; from REWARD_OWN on those of either kind. */
+/* Bits of seen.given; from REWARD_OWN on those of a reward job. */
 enum {
     REWARD_NAME, REWARD_POLICY, REWARD_FIT, REWARD_EPOCHS, REWARD_BATCH_TOKENS, REWARD_LONGEST, REWARD_RATE,
     REWARD_WARM_UP, REWARD_WEIGHT_DECAY, REWARD_CENTRING, REWARD_HELD_OUT, REWARD_FROZEN, REWARD_RECOMPUTE, REWARD_SEED,
+    REWARD_CHECKPOINT_EVERY,
     REWARD_OWN,
-    REBASE_CHECKPOINT_EVERY = REWARD_OWN,
     REWARD_ITERATIONS = REWARD_OWN, REWARD_ASSIGNMENT, REWARD_START
 };
 

@@ -101,8 +101,8 @@ static int stepped(const struct reward_em_course *c, struct err *err)
     struct buf out = {0};
     json_open(&out, '{');
     json_member_int(&out, "iteration", reward_em_iterations(c->em) + 1);
-    json_member_int(&out, "model", c->model);
-    reward_step_write(&c->last, &c->pace, &out);
+    json_member_int(&out, "model", c->last.model);
+    reward_step_write(&c->last.train, &c->pace, &out);
     return tell(c->context, &out, err);
 }
 
@@ -146,7 +146,11 @@ static int train(struct reward *r, struct err *err)
                                  r->data.comparisons, r->data.comparison,
                                  s->start == REWARD_FROM_FIT ? r->data.posterior : NULL};
     *c = (struct reward_em_course){
-        .pace = {.folder = r->folder, .stop = r->job->stop, .saving = saving, .teller = &r->reporter},
+        .pace = {.folder = r->folder,
+                 .checkpoint_every = s->checkpoint_every,
+                 .stop = r->job->stop,
+                 .saving = saving,
+                 .teller = &r->reporter},
         .iterations = json_given(&s->seen, REWARD_ITERATIONS) ? (int)s->iterations : REWARD_MOST_ITERATIONS,
         .stepped = stepped,
         .iterated = iterated,
@@ -154,7 +158,8 @@ static int train(struct reward *r, struct err *err)
     if (reward_em_course_begin(c, &in, &o, err) < 0)
         return -1;
     if (c->pace.resumed)
-        reporter_say(&r->reporter, "info", "going on after iteration %d", reward_em_iterations(c->em));
+        reporter_say(&r->reporter, "info", "going on from the checkpoint at step %lld, in iteration %d",
+                     (long long)c->pace.first, reward_em_iterations(c->em) + 1);
     int result = reward_em_course_run(c, err);
     reporter_flush(&r->reporter);
     return result;

@@ -6,51 +6,41 @@
 
 #define SETTLED 0.01 /* mean change of a posterior at which EM ends */
 
-/* The watch of EM. */
-static int watch(void *context, int iteration, int model, const struct reward_step *step, int64_t steps,
-                 struct err *err)
-{
-    struct reward_em_course *c = context;
-    (void)iteration;
-    c->model = model;
-    c->last = *step;
-    c->model_steps = steps;
-    pace_step(&c->pace, step->tokens);
-    if (c->stepped(c, err) < 0)
-        return -1;
-    return *c->pace.stop ? err_set(err, ERR_CANCELLED, "told to stop") : 0;
-}
-
 int reward_em_course_begin(struct reward_em_course *c, const struct reward_em_input *input,
                            const struct reward_em_options *options, struct err *err)
 {
-    struct reward_em_options o = *options;
-    o.watch = watch;
-    o.context = c;
-    if (reward_em_new(input, &o, &c->em, err) < 0)
+    if (reward_em_new(input, options, &c->em, err) < 0)
         return -1;
     int found = reward_em_resume(c->em, c->pace.folder, err);
     if (found < 0)
         return -1;
     pace_begin(&c->pace, found, reward_em_steps(c->em), INT64_MAX);
-    reward_em_held_out(c->em, c->group, c->single);
     return 0;
+}
+
+/* What is to be told of the step that was made; `iterated`: it was the E-step. */
+static int tell(struct reward_em_course *c, bool iterated, struct err *err)
+{
+    if (!iterated) {
+        pace_step(&c->pace, c->last.train.tokens);
+        return c->stepped(c, err);
+    }
+    pace_step(&c->pace, 0);
+    c->last = (struct reward_em_step){0};
+    reward_em_held_out(c->em, c->group, c->single);
+    return c->iterated(c, err);
 }
 
 int reward_em_course_run(struct reward_em_course *c, struct err *err)
 {
     while (reward_em_iterations(c->em) < c->iterations && reward_em_moved(c->em) > SETTLED) {
-        if (reward_em_advance(c->em, err) < 0)
-            return *c->pace.stop && err->code == ERR_CANCELLED ? 1 : -1;
-        c->model = 0;
-        c->last.step = 0;
-        reward_em_held_out(c->em, c->group, c->single);
-        if (c->iterated(c, err) < 0)
+        int iterated = reward_em_advance(c->em, &c->last, err);
+        if (iterated < 0 || tell(c, iterated, err) < 0)
             return -1;
-        if (c->pace.saving)
-            c->pace.saving(c->pace.teller);
-        if (reward_em_save(c->em, c->pace.folder, err) < 0)
+        if (pace_checkpoint(&c->pace) && reward_em_save(c->em, c->pace.folder, err) < 0)
             return -1;
+        if (pace_stopped(&c->pace))
+            return 1;
     }
     return 0;
 }
@@ -58,8 +48,8 @@ int reward_em_course_run(struct reward_em_course *c, struct err *err)
 double reward_em_course_share(const struct reward_em_course *c)
 {
     int models = reward_em_groups(c->em) + 1;
-    double model = c->model_steps ? (double)c->last.step / (double)c->model_steps : 0;
-    return (reward_em_iterations(c->em) + (c->model + model) / models) / c->iterations;
+    double model = c->last.steps ? (double)c->last.train.step / (double)c->last.steps : 0;
+    return (reward_em_iterations(c->em) + (c->last.model + model) / models) / c->iterations;
 }
 
 int reward_em_course_finish(struct reward_em_course *c, const double *posteriors, const char *folder,

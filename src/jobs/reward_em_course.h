@@ -1,10 +1,9 @@
-/* reward_em_course: the loop of EM over reward models: iterations until the groups have settled or there were enough, a
- * checkpoint after each, and the models at the end; the same for the command and the job, which differ in how they tell
- * of it.
+/* reward_em_course: the loop of EM over reward models: iterations until the groups have settled or there were enough,
+ * its checkpoints, and the models at the end; the same for the command and the job, which differ in how they tell of
+ * it.
  *
- * It goes on after the last iteration in its folder; a stop gives up the iteration that is under way. The struct is the
- * caller's: the first part is to be filled, the rest is to be read, and reward_em_course_close must follow. One thread;
- * the stop flag may be set by a signal. */
+ * The struct is the caller's: the first part is to be filled, the rest is to be read, and reward_em_course_close must
+ * follow. One thread; the stop flag may be set by a signal. */
 #ifndef EGALIGN_JOBS_REWARD_EM_COURSE_H
 #define EGALIGN_JOBS_REWARD_EM_COURSE_H
 
@@ -13,26 +12,23 @@
 #include "jobs/pace.h"
 
 struct reward_em_course {
-    struct pace pace; /* folder, stop, saving and teller; how many steps there will be is not known */
+    struct pace pace; /* how many steps there will be is not known */
     int iterations;   /* most */
     int (*stepped)(const struct reward_em_course *c, struct err *err);  /* after each step of training */
-    int (*iterated)(const struct reward_em_course *c, struct err *err); /* after each iteration, before it is saved */
+    int (*iterated)(const struct reward_em_course *c, struct err *err); /* after each iteration */
     void *context;
 
     struct reward_em *em;
-    int model;               /* that `last` was a step of: a group, or the number of groups for the single one */
-    struct reward_step last;
-    int64_t model_steps;     /* that this model takes in this iteration */
+    struct reward_em_step last;
     struct reward_accuracy group[REWARD_HEADS_MAX], single[REWARD_HEADS_MAX]; /* held out, after each iteration */
     struct calibration own[REWARD_HEADS_MAX], pooled[REWARD_HEADS_MAX];       /* of both, at the end */
 };
 
-/* Opens EM (the watch of the options is the course's own) and continues from a checkpoint, if there is one:
- * pace.resumed. */
+/* Opens EM and continues from a checkpoint, if there is one: pace.resumed. */
 int reward_em_course_begin(struct reward_em_course *c, const struct reward_em_input *input,
                            const struct reward_em_options *options, struct err *err);
 
-/* Iterates until the end (0) or until asked to stop (1; the last iteration is saved). */
+/* Iterates until the end (0) or until asked to stop (1; with a checkpoint). */
 int reward_em_course_run(struct reward_em_course *c, struct err *err);
 
 /* The share that is done, 0 .. 1, as if all iterations were to be made. */

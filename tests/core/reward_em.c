@@ -1,5 +1,5 @@
-/* Transformer reward models inside EM: opposite tastes are told apart and each is predicted where one model for all is at
- * a loss; interrupted runs go on to the same bits. */
+/* Transformer reward models inside EM: opposite tastes are told apart and each is predicted where one model for all is
+ * at a loss; interrupted runs go on to the same bits. */
 #include "unit/test.h"
 
 #include <math.h>
@@ -26,8 +26,8 @@ struct fixture {
     struct reward_em_comparison comparison[COMPARISONS];
 };
 
-/* Of each item one response has "x" in it. Two thirds of the people prefer it, the rest the other one; who is who does not
- * follow the numbers, as the round-robin start does. */
+/* Of each item one response has "x" in it. Two thirds of the people prefer it, the rest the other one; who is who does
+ * not follow the numbers, as the round-robin start does. */
 static bool likes_x(int annotator)
 {
     return annotator / 2 % 3 != 0;
@@ -77,6 +77,21 @@ static struct reward_em *open_em(const struct fixture *f, enum assignment assign
     return e;
 }
 
+/* One iteration: every M-step, and the E-step. Gives its steps. */
+static int iterate(struct reward_em *e)
+{
+    struct reward_em_step step;
+    int steps = 0, ended;
+    do {
+        ended = reward_em_advance(e, &step, &err);
+        if (ended < 0)
+            fail_msg("%s", err.message);
+        assert_true(ended || (step.model <= GROUPS && step.train.step <= step.steps));
+        steps++;
+    } while (!ended);
+    return steps;
+}
+
 static void tastes_are_told_apart(void **state)
 {
     (void)state;
@@ -86,7 +101,7 @@ static void tastes_are_told_apart(void **state)
         struct reward_em *e = open_em(&f, hard ? ASSIGNMENT_HARD : ASSIGNMENT_SOFT, NULL);
         struct reward_accuracy group[GROUPS], single[GROUPS];
         while (reward_em_iterations(e) < 8 && reward_em_moved(e) > 0.001)
-            assert_int_equal(reward_em_advance(e, &err), 0);
+            iterate(e);
         const double *q = reward_em_posteriors(e);
         int x = q[2 * GROUPS] > 0.5 ? 0 : 1; /* annotator 2 likes x */
         for (int h = 0; h < PEOPLE; h++)
@@ -97,7 +112,7 @@ static void tastes_are_told_apart(void **state)
         assert_true(group[1 - x].right.n > 3);
         struct calibration own[GROUPS], pooled[GROUPS];
         assert_int_equal(reward_em_calibration(e, own, pooled, &err), 0);
-        for (int u = 0; u < GROUPS; u++) { /* everybody is wholly in a group, so both measures see the same comparisons */
+        for (int u = 0; u < GROUPS; u++) { /* everybody is wholly in a group: both measures see the same comparisons */
             assert_true(own[u].n == pooled[u].n && fabs(own[u].n - group[u].right.n) < 0.5 * PEOPLE);
             assert_true(fabs(own[u].nll - group[u].loss) < 0.05 && own[u].error >= 0 && own[u].error <= 1);
         }
@@ -118,25 +133,34 @@ static void resumes_to_the_same_bits(void **state)
     for (int i = 0; i < PEOPLE * GROUPS; i++)
         start[i] = i % 2 == 0 ? 0.3 + 0.03 * (i / 2) : 1 - start[i - 1];
     struct reward_em *a = open_em(&f, ASSIGNMENT_SOFT, start), *b = open_em(&f, ASSIGNMENT_SOFT, start);
-    assert_int_equal(reward_em_resume(b, out, &err), 0);
+    int steps = 0;
     for (int i = 0; i < 3; i++)
-        assert_int_equal(reward_em_advance(a, &err), 0);
-    assert_int_equal(reward_em_advance(b, &err), 0);
-    assert_int_equal(reward_em_save(b, out, &err), 0);
-    assert_int_equal(reward_em_advance(b, &err), 0); /* lost */
-    reward_em_free(b);
-    b = open_em(&f, ASSIGNMENT_SOFT, start);
-    assert_int_equal(reward_em_resume(b, out, &err), 1);
-    assert_int_equal(reward_em_iterations(b), 1);
+        steps += iterate(a);
+    assert_true(steps > 3 * (GROUPS + 1) && reward_em_steps(a) == steps);
+    assert_int_equal(reward_em_resume(b, out, &err), 0);
+    for (int i = 0; i < steps; i++) { /* stopped after each of them, and the step after that is lost */
+        struct reward_em_step step;
+        assert_true(reward_em_advance(b, &step, &err) >= 0);
+        assert_int_equal(reward_em_save(b, out, &err), 0);
+        assert_true(reward_em_advance(b, &step, &err) >= 0);
+        reward_em_free(b);
+        b = open_em(&f, ASSIGNMENT_SOFT, start);
+        if (reward_em_resume(b, out, &err) != 1)
+            fail_msg("step %d: %s", i, err.message);
+        assert_int_equal(reward_em_steps(b), i + 1);
+    }
+    assert_int_equal(reward_em_iterations(b), 3);
     assert_true(reward_em_moved(b) > 0 && reward_em_moved(b) < 1 && reward_em_likelihood(b) < 0);
-    for (int i = 0; i < 2; i++)
-        assert_int_equal(reward_em_advance(b, &err), 0);
     assert_memory_equal(reward_em_posteriors(a), reward_em_posteriors(b), PEOPLE * GROUPS * sizeof(double));
     assert_true(reward_em_moved(a) == reward_em_moved(b) && reward_em_likelihood(a) == reward_em_likelihood(b));
-    assert_int_equal(reward_em_steps(a), reward_em_steps(b));
     for (int u = 0; u <= GROUPS; u++)
         assert_memory_equal(reward_em_model(a, u)->weights, reward_em_model(b, u)->weights,
                             reward_em_model(a, u)->layout.count * sizeof(float));
+    struct reward_accuracy group[2][GROUPS], single[2][GROUPS];
+    reward_em_held_out(a, group[0], single[0]);
+    reward_em_held_out(b, group[1], single[1]);
+    assert_memory_equal(group[0], group[1], sizeof group[0]);
+    assert_memory_equal(single[0], single[1], sizeof single[0]);
     reward_em_free(b);
     b = open_em(&f, ASSIGNMENT_HARD, start); /* another course */
     assert_int_equal(reward_em_resume(b, out, &err), -1);
@@ -165,7 +189,7 @@ static void an_empty_group_resumes_to_the_same_bits(void **state)
     }
     struct reward_em *a = open_em(&f, ASSIGNMENT_HARD, start);
     for (int i = 0; i < 2; i++)
-        assert_int_equal(reward_em_advance(a, &err), 0);
+        iterate(a);
     int in_first = 0;
     for (int h = 0; h < PEOPLE; h++)
         in_first += reward_em_posteriors(a)[2 * h] > 0.5;
@@ -173,8 +197,8 @@ static void an_empty_group_resumes_to_the_same_bits(void **state)
     assert_int_equal(reward_em_save(a, out, &err), 0);
     struct reward_em *b = open_em(&f, ASSIGNMENT_HARD, start);
     assert_int_equal(reward_em_resume(b, out, &err), 1);
-    assert_int_equal(reward_em_advance(a, &err), 0);
-    assert_int_equal(reward_em_advance(b, &err), 0);
+    iterate(a);
+    iterate(b);
     assert_true(reward_em_likelihood(a) == reward_em_likelihood(b));
     assert_memory_equal(reward_em_posteriors(a), reward_em_posteriors(b), PEOPLE * GROUPS * sizeof(double));
     reward_em_free(a);
@@ -198,7 +222,7 @@ static void groups_get_the_numbers_of_a_fit(void **state)
         }
     struct reward_em *e = open_em(&f, ASSIGNMENT_SOFT, NULL);
     for (int i = 0; i < 4; i++)
-        assert_int_equal(reward_em_advance(e, &err), 0);
+        iterate(e);
     const struct lm_model *models[GROUPS] = {reward_em_model(e, 0), reward_em_model(e, 1)};
     int x = reward_em_posteriors(e)[2 * GROUPS] > 0.5 ? 0 : 1;
     reward_em_held_out(e, before, single);
@@ -312,14 +336,15 @@ static void models_are_written_and_score_texts(void **state)
     struct lm_model *models[GROUPS + 1];
     struct reward_scorer *s = NULL;
     double ret[2][GROUPS + 1];
-    const struct str prompts[2] = {STR_LITERAL("c"), STR_LITERAL("c")}, texts[2] = {STR_LITERAL("aax"), STR_LITERAL("b")};
+    const struct str prompts[2] = {STR_LITERAL("c"), STR_LITERAL("c")};
+    const struct str texts[2] = {STR_LITERAL("aax"), STR_LITERAL("b")};
     make(&f);
     assert_non_null(mkdtemp(like));
     assert_non_null(mkdtemp(out));
     assert_int_equal(tokenizer_save(f.tokenizer, like, &err), 0);
     struct reward_em *e = open_em(&f, ASSIGNMENT_SOFT, NULL);
     for (int i = 0; i < 3; i++)
-        assert_int_equal(reward_em_advance(e, &err), 0);
+        iterate(e);
     for (int u = 0; u <= GROUPS; u++)
         models[u] = reward_em_model(e, u);
     assert_int_equal(reward_scorer_open(out, 1, &s, &err), -1); /* nothing there */

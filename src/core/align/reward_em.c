@@ -71,10 +71,19 @@ int reward_em_new(const struct reward_em_input *input, const struct reward_em_op
     return 0;
 }
 
+static void close_work(struct reward_em_work *w)
+{
+    reward_trainer_free(w->trainer);
+    mem_free(w->pairs.pairs);
+    mem_free(w->pairs.wins);
+    *w = (struct reward_em_work){0};
+}
+
 void reward_em_free(struct reward_em *e)
 {
     if (!e)
         return;
+    close_work(&e->work);
     for (int u = 0; u <= REWARD_HEADS_MAX; u++)
         lm_model_free(e->model[u]);
     mem_free(e->score);
@@ -141,71 +150,58 @@ static int pairs_of(const struct reward_em *e, int u, struct reward_data *ret, s
     return result;
 }
 
-static int train(struct reward_em *e, int u, struct reward_trainer *t, struct err *err)
-{
-    struct reward_step step;
-    int64_t steps = reward_trainer_steps(t);
-    while (reward_trainer_done(t) < steps) {
-        if (reward_trainer_advance(t, &step, err) < 0)
-            return -1;
-        e->steps++;
-        if (e->options.watch && e->options.watch(e->options.context, e->iterations, u, &step, steps, err) < 0)
-            return -1;
-    }
-    return 0;
-}
-
-/* A model with pairs to work on; `t` is NULL when nothing of them can be learnt. */
-struct work {
-    struct reward_data pairs;
-    struct reward_trainer *t;
-};
-
 /* Opens model `u` with the pairs as those of `judges` (a group, or all) are. 1; 0 when they judged nothing. */
-static int open_work(struct reward_em *e, int u, int judges, struct work *ret, struct err *err)
+static int open_work(struct reward_em *e, int u, int judges, struct reward_em_work *ret, struct err *err)
 {
     struct reward_options o = e->options.train;
     o.seed += (uint64_t)e->iterations * 1000003u; /* another order in each iteration */
-    ret->t = NULL;
+    ret->trainer = NULL;
     if (pairs_of(e, judges, &ret->pairs, err) < 0)
         return -1;
-    ret->t = reward_trainer_new(e->model[u], &ret->pairs, &o, err);
-    return ret->t ? 1 : err->code == ERR_INSUFFICIENT_DATA ? 0 : -1;
+    ret->trainer = reward_trainer_new(e->model[u], &ret->pairs, &o, err);
+    return ret->trainer ? 1 : err->code == ERR_INSUFFICIENT_DATA ? 0 : -1;
 }
 
-static void close_work(struct work *w)
-{
-    reward_trainer_free(w->t);
-    mem_free(w->pairs.pairs);
-    mem_free(w->pairs.wins);
-}
-
+/* Scores all sequences under model `u`, which `t` trains. */
 static int score(struct reward_em *e, int u, struct reward_trainer *t, struct err *err)
 {
     int count = e->in.sequences->count;
     return reward_trainer_score(t, 0, count, e->score + (size_t)u * (size_t)count, err);
 }
 
-int reward_em_score(struct reward_em *e, int u, struct err *err)
+int reward_em_begin(struct reward_em *e, struct err *err)
 {
-    struct work w;
-    int found = open_work(e, u, e->options.groups, &w, err);
-    int result = found > 0 ? score(e, u, w.t, err) : -1;
+    int found = open_work(e, e->turn, e->turn, &e->work, err);
+    if (found <= 0)
+        close_work(&e->work);
+    return found;
+}
+
+/* A group whose annotators judged nothing keeps its model, which is scored as it is. */
+static int keep(struct reward_em *e, struct err *err)
+{
+    struct reward_em_work w;
+    int found = open_work(e, e->turn, e->options.groups, &w, err);
+    int result = found > 0 ? score(e, e->turn, w.trainer, err) : -1;
     close_work(&w);
     return result;
 }
 
-/* Trains model `u` and scores all sequences under it. A group whose annotators judged nothing keeps its model. */
-static int maximise(struct reward_em *e, int u, struct err *err)
+/* One step of the model whose turn it is; after its last one all sequences are scored under it, and the next one has
+ * its turn. */
+static int train(struct reward_em *e, struct reward_em_step *ret, struct err *err)
 {
-    struct work w;
-    int found = open_work(e, u, u, &w, err), result = found < 0 ? -1 : 0;
-    if (found > 0 && train(e, u, w.t, err) < 0)
-        result = -1;
-    else if (found > 0)
-        result = score(e, u, w.t, err);
-    close_work(&w);
-    return found == 0 ? reward_em_score(e, u, err) : result;
+    struct reward_trainer *t = e->work.trainer;
+    *ret = (struct reward_em_step){.model = e->turn, .steps = reward_trainer_steps(t)};
+    if (reward_trainer_advance(t, &ret->train, err) < 0)
+        return -1;
+    e->steps++;
+    if (reward_trainer_done(t) < ret->steps)
+        return 0;
+    int result = score(e, e->turn, t, err);
+    close_work(&e->work);
+    e->turn++;
+    return result;
 }
 
 /* likelihood[h][u], over what is not held out. */
@@ -268,17 +264,28 @@ static double expect(struct reward_em *e)
     return moved / e->in.annotators;
 }
 
-int reward_em_advance(struct reward_em *e, struct err *err)
+/* Ends the iteration. */
+static int end_iteration(struct reward_em *e, struct err *err)
 {
-    for (int u = 0; u <= e->options.groups; u++)
-        if (maximise(e, u, err) < 0)
-            return -1;
     e->moved = expect(e);
     if (!isfinite(e->total))
         return err_set(err, ERR_NUMERICAL, "the likelihood of the mixture is not finite");
     e->iterations++;
     e->steps++;
-    return 0;
+    e->turn = 0;
+    return 1;
+}
+
+int reward_em_advance(struct reward_em *e, struct reward_em_step *ret, struct err *err)
+{
+    for (; e->turn <= e->options.groups; e->turn++) {
+        int found = e->work.trainer ? 1 : reward_em_begin(e, err);
+        if (found > 0)
+            return train(e, ret, err);
+        if (found < 0 || keep(e, err) < 0)
+            return -1;
+    }
+    return end_iteration(e, err);
 }
 
 /* ---- numbering ---- */

@@ -10,9 +10,9 @@
  * it. Comparisons that are held out train nothing and move no posterior. For small backbones: K + 1 models are in
  * memory.
  *
- * The groups are numbered as the start has them; reward_em_number_as gives them the numbers of a fit. The models can be
- * saved after an iteration and resumed from there to the same bits on the same machine. It refuses to choose K:
- * reward/fit.h does. Sequences and comparisons are borrowed. One thread. */
+ * The groups are numbered as the start has them; reward_em_number_as gives them the numbers of a fit. It goes step by
+ * step, can be saved after any of them and is resumed from there to the same bits on the same machine. It refuses to
+ * choose K (reward/fit.h does) and to know the time and signals. Sequences and comparisons are borrowed. One thread. */
 #ifndef EGALIGN_CORE_ALIGN_REWARD_EM_H
 #define EGALIGN_CORE_ALIGN_REWARD_EM_H
 
@@ -38,11 +38,6 @@ struct reward_em_options {
     struct reward_options train; /* of an M-step; its seed is that of the heads too */
     int groups;                  /* 1 .. REWARD_HEADS_MAX */
     enum assignment assignment;
-    /* Called after each step of training; negative stops with -1 (err is the callback's). NULL: never. `model` is the
-     * group, or `groups` for the single model. */
-    int (*watch)(void *context, int iteration, int model, const struct reward_step *step, int64_t steps,
-                 struct err *err);
-    void *context;
 };
 
 struct reward_em;
@@ -56,8 +51,16 @@ void reward_em_free(struct reward_em *e);
 size_t reward_em_bytes(const struct lm_shape *base, const struct reward_data *sequences,
                        const struct reward_options *options, int groups);
 
-/* One iteration: every M-step, then the E-step. ERR_NUMERICAL. After a failure only the last snapshot is of use. */
-int reward_em_advance(struct reward_em *e, struct err *err);
+/* A step of training in an M-step. */
+struct reward_em_step {
+    int model;     /* the group, or `groups` for the single model */
+    int64_t steps; /* that this model takes in this iteration */
+    struct reward_step train;
+};
+
+/* One step of training of the model whose turn it is, told in *ret: 0; or when each has had its turn, the E-step, which
+ * ends the iteration: 1. ERR_NUMERICAL. After a failure only the last snapshot is of use. */
+int reward_em_advance(struct reward_em *e, struct reward_em_step *ret, struct err *err);
 
 int reward_em_groups(const struct reward_em *e);                  /* K */
 int reward_em_iterations(const struct reward_em *e);              /* done so far */
@@ -85,8 +88,8 @@ void reward_em_number_as(struct reward_em *e, const double *posteriors);
 /* How far the responsibilities are from others: as reward_em_moved. */
 double reward_em_distance(const struct reward_em *e, const double *posteriors);
 
-/* The models after the last iteration, as snapshot `out`/checkpoint-N; and back: 1, or 0 when there is none.
- * ERR_CONFLICT when they are of other data or options. */
+/* All of it after the last step, as snapshot `out`/checkpoint-N; and back: 1, or 0 when there is none. ERR_CONFLICT
+ * when it is of other data or options. */
 int reward_em_save(struct reward_em *e, const char *out, struct err *err);
 int reward_em_resume(struct reward_em *e, const char *out, struct err *err);
 

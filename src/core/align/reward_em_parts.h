@@ -5,6 +5,13 @@
 #include <math.h>
 
 #include "core/align/reward_em.h"
+#include "core/align/snapshot.h"
+
+/* What a model learns in the present iteration. */
+struct reward_em_work {
+    struct reward_data pairs;
+    struct reward_trainer *trainer; /* NULL: not begun */
+};
 
 struct reward_em {
     struct reward_em_input in;
@@ -17,7 +24,11 @@ struct reward_em {
     double total; /* log-likelihood of the mixture */
     double moved; /* how far the last E-step moved the responsibilities */
     int iterations;
-    int64_t steps; /* of all M-steps, and the E-steps */
+    int64_t steps;              /* of all M-steps, and the E-steps */
+    int turn;                   /* the model whose M-step is under way or next; groups + 1: the E-step is */
+    struct reward_em_work work; /* of that model */
+
+    struct snapshot_place resumed; /* where that model's training stood in the snapshot that is loaded */
 };
 
 static inline double reward_em_log_sigmoid(double m)
@@ -32,7 +43,7 @@ static inline double reward_em_margin(const struct reward_em *e, int u, const st
     return (double)score[c->first] - score[c->second];
 }
 
-/* Scores all sequences under model `u` as it is. */
-int reward_em_score(struct reward_em *e, int u, struct err *err);
+/* Begins the M-step of the model whose turn it is. 1; 0 when its annotators judged nothing; ERR_NO_MEMORY. */
+int reward_em_begin(struct reward_em *e, struct err *err);
 
 #endif

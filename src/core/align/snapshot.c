@@ -128,7 +128,7 @@ int snapshot_forget(const char *out, struct err *err)
     return scan(out, INT64_MAX, &newest, err);
 }
 
-static int save_moments(const struct adamw *adam, const char *folder, struct err *err)
+int snapshot_save_moments(const struct adamw *adam, const char *folder, struct err *err)
 {
     char path[PATH_MAX];
     const float *const from[2] = {adam->m, adam->v};
@@ -142,7 +142,7 @@ static int save_moments(const struct adamw *adam, const char *folder, struct err
     return safetensors_write(path, moments, 2, DTYPE_F32, err);
 }
 
-static int load_moments(struct adamw *adam, const char *folder, struct err *err)
+int snapshot_load_moments(struct adamw *adam, const char *folder, struct err *err)
 {
     char path[PATH_MAX];
     float *const into[2] = {adam->m, adam->v};
@@ -230,7 +230,8 @@ int snapshot_save(const struct snapshot_trainer *t, const char *out, struct err 
         return -1;
     if (there)
         return 0;
-    if (t->save_weights(t->trainer, unfinished, err) < 0 || (t->adam && save_moments(t->adam, unfinished, err) < 0) ||
+    if (t->save_weights(t->trainer, unfinished, err) < 0 ||
+        (t->adam && snapshot_save_moments(t->adam, unfinished, err) < 0) ||
         save_trainer(t, unfinished, err) < 0)
         return -1;
     return commit(out, t->step, err);
@@ -243,7 +244,7 @@ int snapshot_resume(const struct snapshot_trainer *t, const char *out, struct er
     if (found <= 0)
         return found;
     if (load_trainer(t, path, err) < 0 || t->load_weights(t->trainer, path, err) < 0 ||
-        (t->adam && load_moments(t->adam, path, err) < 0))
+        (t->adam && snapshot_load_moments(t->adam, path, err) < 0))
         return -1;
     return 1;
 }

@@ -23,7 +23,7 @@ struct snapshot_trainer {
     void *trainer;
     int64_t step;
     const char *course; /* the digest, in hexadecimal */
-    struct adamw *adam; /* NULL: a trainer that keeps nothing of it */
+    struct adamw *adam; /* NULL: snapshot is to keep nothing of it */
     int (*save_weights)(void *trainer, const char *folder, struct err *err);
     int (*load_weights)(void *trainer, const char *folder, struct err *err);
     json_t *(*describe)(const void *trainer);         /* its own members of trainer.json; NULL: no memory */
@@ -39,6 +39,11 @@ int snapshot_resume(const struct snapshot_trainer *t, const char *out, struct er
 
 /* Removes all of them. */
 int snapshot_forget(const char *out, struct err *err);
+
+/* The optimiser's moments in a folder, for a trainer that has an optimiser at times only: in its save_weights and
+ * load_weights. Its step is the trainer's business. ERR_BAD_FILE when they are of another shape. */
+int snapshot_save_moments(const struct adamw *adam, const char *folder, struct err *err);
+int snapshot_load_moments(struct adamw *adam, const char *folder, struct err *err);
 
 /* Where a trainer stands that goes through its examples in an order of each epoch. */
 struct snapshot_place {
