@@ -1,9 +1,9 @@
 /* ppo_memory: what PPO takes of memory beside what ppo_bytes predicts, with adapters and without.
  *
  * usage: build/release/bench/ppo_memory RANK [FROZEN [FOLDER [TOKENS [UPDATES]]]]
- * Without FOLDER (or with -) the policy is a GPT-2 of 124 M random weights in memory; with it, the checkpoint there, left
- * in its files (bench/lm_mapped makes a LLaMA-7B-shaped one). RANK 0 trains the policy itself. An update has 8 episodes
- * (1 with FOLDER), prompts and responses of TOKENS (64) tokens, 2 epochs, and passes of at most 1024 tokens.
+ * Without FOLDER (or with -) the policy is a GPT-2 of 124 M random weights in memory; with it, the checkpoint there,
+ * left in its files (bench/lm_mapped makes a LLaMA-7B-shaped one). RANK 0 trains the policy itself. An update has 8
+ * episodes (1 with FOLDER), prompts and responses of TOKENS (64) tokens, 2 epochs, and passes of at most 1024 tokens.
  * Prints the prediction, the largest resident memory (files that are mapped included), and the largest part of it that
  * is no file, looked at between passes. */
 #include <stdio.h>

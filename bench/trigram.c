@@ -2,9 +2,9 @@
  *
  * usage: build/release/bench/trigram FILE DIR [HELD_OUT [LONGEST [SEED]]]
  * FILE is what `egalign train sft --data FILE --out DIR` read, DIR has its tokenizer and template, and the rest are its
- * --held-out (.02), --longest (512) and --seed (1): the same examples are held out, and the same tokens predicted. Prints the
- * perplexity of the model's own task (response tokens, the prompt is read) for counts over responses only, and over
- * prompts and responses.
+ * --held-out (.02), --longest (512) and --seed (1): the same examples are held out, and the same tokens predicted.
+ * Prints the perplexity of the model's own task (response tokens, the prompt is read) for counts over responses only,
+ * and over prompts and responses.
  *
  * Kneser and Ney 1995, interpolated (Chen and Goodman 1999, eq. 25), one discount n1 / (n1 + 2 n2) an order:
  *   P(c|ab) = (n(abc) - D3)+ / n(ab) + D3 N(ab*) / n(ab) P(c|b), and below by numbers of distinct contexts:

@@ -199,8 +199,8 @@ __attribute__((unused)) static void gradient_beside_differences(struct ppo *p, s
     free(gradient);
 }
 
-/* An update with each of its first `most` allocations failed once. Each time it either ends with ERR_NO_MEMORY or, where
- * only a prediction of memory was lost, is done; returns how often it ended. */
+/* An update with each of its first `most` allocations failed once. Each time it either ends with ERR_NO_MEMORY or,
+ * where only a prediction of memory was lost, is done; returns how often it ended. */
 static inline int ppo_fail_allocations(const struct ppo_fixture *f, long most)
 {
     struct ppo_metrics m;

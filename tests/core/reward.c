@@ -43,11 +43,14 @@ static struct dataset *small_dataset(void)
     for (int h = 0; h < PEOPLE; h++)
         assert_int_equal(dataset_add_annotator(ds, &e), h);
     for (int n = 0; n < JUDGEMENTS; n++) {
-        int item = (int)rng_below(&r, ITEMS), a = (int)rng_below(&r, EACH), b = (a + 1 + (int)rng_below(&r, EACH - 1)) % EACH;
+        int item = (int)rng_below(&r, ITEMS), a = (int)rng_below(&r, EACH);
+        int b = (a + 1 + (int)rng_below(&r, EACH - 1)) % EACH;
         int h = (int)rng_below(&r, PEOPLE);
         double margin = x[item * EACH + a][0] - x[item * EACH + b][0];
         margin = h % 3 == 0 ? -margin : margin;
-        enum choice outcome = n % 7 == 0 ? CHOICE_TIE : rng_uniform(&r) < choice_probability(2 * margin) ? CHOICE_A : CHOICE_B;
+        enum choice outcome = n % 7 == 0                                             ? CHOICE_TIE
+                              : rng_uniform(&r) < choice_probability(2 * margin) ? CHOICE_A
+                                                                                 : CHOICE_B;
         struct comparison c = {h, item * EACH + a, item * EACH + b, outcome, n % 4};
         assert_int_equal(dataset_add_comparison(ds, &c, &e), n);
     }
@@ -210,7 +213,8 @@ static void likelihood_and_gradient_agree_with_naive_twins(void **state)
             assert_true(fabs(difference - gradient[i]) < 1e-4 * (1 + fabs(difference)));
         }
         if (with_nu) {
-            double difference = (naive_value(&p, p.theta, nu * 1.00001) - naive_value(&p, p.theta, nu / 1.00001)) / 2e-5;
+            double above = naive_value(&p, p.theta, nu * 1.00001), below = naive_value(&p, p.theta, nu / 1.00001);
+            double difference = (above - below) / 2e-5;
             assert_true(fabs(difference - nu_slope) < 1e-3 * (1 + fabs(difference)));
         }
     }

@@ -1,5 +1,5 @@
-/* Reward heads on a language model: the loss and its slopes by finite differences, through the whole model too; opposite
- * tastes are learnt side by side; interrupted training goes on to the same bits. */
+/* Reward heads on a language model: the loss and its slopes by finite differences, through the whole model too;
+ * opposite tastes are learnt side by side; interrupted training goes on to the same bits. */
 #include "unit/test.h"
 
 #include <math.h>

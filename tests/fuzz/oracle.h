@@ -237,8 +237,8 @@ static const char *oracle_disagreement(const char *text, size_t length, const st
     struct err err = {0};
     json_error_t error;
     const char *problem = NULL;
-    /* jansson 2.14 takes a byte back by stepping back in a buffer where NUL means empty, and so loses a NUL that follows
-     * a number or a word. No JSON text holds that byte: the oracle refuses it itself. */
+    /* jansson 2.14 takes a byte back by stepping back in a buffer where NUL means empty, and so loses a NUL that
+     * follows a number or a word. No JSON text holds that byte: the oracle refuses it itself. */
     bool nul = length > 0 && memchr(text, '\0', length);
     json_t *tree = nul ? NULL : json_loadb(text, length, o.flags, &error);
     if (!tree && !nul && json_error_code(&error) == json_error_numeric_overflow) {

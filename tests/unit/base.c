@@ -90,7 +90,8 @@ static void numbers_are_read_whole_or_not_at_all(void **state)
     assert_false(str_to_int64(str_of("9223372036854775808"), &n));
     assert_false(str_to_int64(str_of(""), &n) || str_to_int64(str_of("-"), &n) || str_to_int64(str_of("1x"), &n));
     assert_true(str_to_double(str_of("-1.5e3"), &d) && d == -1500);
-    assert_false(str_to_double(str_of("1e999"), &d) || str_to_double(str_of("nan"), &d) || str_to_double(str_of("1 "), &d));
+    assert_false(str_to_double(str_of("1e999"), &d) || str_to_double(str_of("nan"), &d));
+    assert_false(str_to_double(str_of("1 "), &d));
 }
 
 /* Random123's known answers for philox4x32-10 (kat_vectors). */
@@ -100,7 +101,8 @@ static void philox_gives_the_published_numbers(void **state)
     uint32_t out[4];
     rng_philox((uint32_t[4]){0}, (uint32_t[2]){0}, out);
     assert_memory_equal(out, ((uint32_t[4]){0x6627e8d5, 0xe169c58d, 0xbc57ac4c, 0x9b00dbd8}), sizeof out);
-    rng_philox((uint32_t[4]){0x243f6a88, 0x85a308d3, 0x13198a2e, 0x03707344}, (uint32_t[2]){0xa4093822, 0x299f31d0}, out);
+    rng_philox((uint32_t[4]){0x243f6a88, 0x85a308d3, 0x13198a2e, 0x03707344},
+               (uint32_t[2]){0xa4093822, 0x299f31d0}, out);
     assert_memory_equal(out, ((uint32_t[4]){0xd16cfe09, 0x94fdcceb, 0x5001e420, 0x24126ea1}), sizeof out);
 }
 

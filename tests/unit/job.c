@@ -49,11 +49,13 @@ static struct uuid project(int number)
     return id;
 }
 
-/* Projects 1 .. count, each with `jobs` waiting jobs, the first project's the oldest; all that was there before is gone. */
+/* Projects 1 .. count, each with `jobs` waiting jobs, the first project's the oldest; all that was there before is
+ * gone. */
 static void queue(int count, int jobs)
 {
     script("TRUNCATE project, comparison, retraction CASCADE");
-    script("INSERT INTO project (id, name) SELECT ('00000000-0000-4000-8000-' || lpad(n::text, 12, '0'))::uuid, 'p' || n "
+    script("INSERT INTO project (id, name) "
+           "SELECT ('00000000-0000-4000-8000-' || lpad(n::text, 12, '0'))::uuid, 'p' || n "
            "FROM generate_series(1, %d) n", count);
     script("INSERT INTO job (id, project_id, kind, created_at) SELECT gen_random_uuid(), p.id, 'fit', "
            "now() + substr(p.name, 2)::integer * interval '1 s' + j * interval '1 ms' "
@@ -245,8 +247,10 @@ static void too_many_lost_leases_fail_the_job(void **state)
         assert_int_equal(failed, attempt == 3);
     }
     none_to_claim();
-    holds("(SELECT state = 'failed' AND error ->> 'code' = 'lease_lost' AND failures = 3 AND finished_at IS NOT NULL FROM job)");
-    holds("(SELECT count(*) FROM job_attempt WHERE reason LIKE 'the worker test:1 fell silent%' AND ended_at IS NOT NULL) = 3");
+    holds("(SELECT state = 'failed' AND error ->> 'code' = 'lease_lost' AND failures = 3 AND finished_at IS NOT NULL "
+          "FROM job)");
+    holds("(SELECT count(*) FROM job_attempt "
+          "WHERE reason LIKE 'the worker test:1 fell silent%' AND ended_at IS NOT NULL) = 3");
 }
 
 static void giving_back_counts_only_as_asked(void **state)
@@ -277,7 +281,8 @@ static void failure_is_kept_with_its_code(void **state)
     assert_int_equal(job_progress(pg, &lease, "groups", 0.25, "{}", &f.err), 0);
     holds("(SELECT progress = 0.5 AND stage = 'groups' FROM job)"); /* it never falls */
     assert_int_equal(job_end(pg, &lease, JOB_FAILED, &why, why.message, &f.err), 0);
-    holds("(SELECT error FROM job) = '{\"code\": \"numerical_failure\", \"message\": \"a \\\"quoted\\\" NaN\"}'::jsonb");
+    holds("(SELECT error FROM job) = "
+          "'{\"code\": \"numerical_failure\", \"message\": \"a \\\"quoted\\\" NaN\"}'::jsonb");
     holds("(SELECT reason FROM job_attempt) = 'a \"quoted\" NaN'");
 }
 
