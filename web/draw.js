@@ -22,6 +22,13 @@ function shape(name, attributes) {
 const percent = (share) => (share === null || share === undefined ? "–" : `${Math.round(share * 100)} %`);
 const interval = (p) => (p.n > 0 ? `${Math.round(p.low * 100)} – ${Math.round(p.high * 100)} %` : "no data");
 const count = (n, one, many) => `${Math.round(n).toLocaleString("en")} ${Math.round(n) === 1 ? one : many}`;
+/** How many, and how many independent ones they are worth where that is fewer: those of one person are alike. */
+function howMany(p) {
+  const n = (number) => Math.round(number).toLocaleString("en");
+  if (!p.effective_n || Math.round(p.effective_n) >= Math.round(p.n)) return [n(p.n)];
+  return [n(p.n), node("span", { class: "soft worth", title: "independent ones" }, `worth ${n(p.effective_n)}`)];
+}
+
 const colour = (group) => `g${group.colour % COLOURS}`;
 const nameOf = (group) => group.name || `Group ${group.ordinal + 1}`;
 
@@ -44,7 +51,7 @@ function row(label, style, p) {
     node("td", { class: "chart" }, range(p)),
     node("td", { class: "figure rate" }, node("strong", {}, p.n > 0 ? percent(p.rate) : "–")),
     node("td", { class: "figure interval" }, interval(p)),
-    node("td", { class: "figure count" }, Math.round(p.n).toLocaleString("en")));
+    node("td", { class: "figure count" }, ...howMany(p)));
 }
 
 function rates(caption, rows) {

@@ -54,13 +54,16 @@ const struct schema schemas[] = {
     {"WinRateGroup", "A group and how well it is served.",
      "id uuid; ordinal integer; name string; colour integer; weight number; size integer; worst_off boolean; "
      "accuracy Accuracy"},
-    {"Meeting", "How often one policy's responses won over another's in a group.",
-     "group uuid; policy string; opponent string; wins integer; ties integer; n number; rate number?; low number; "
-     "high number"},
-    {"WorstOff", "The group that a policy serves worst.",
-     "policy string; group uuid; n number; rate number?; low number; high number"},
-    {"Share", "A share of people's own judgements with Wilson's interval.",
-     "n integer; rate number?; low number; high number"},
+    {"Meeting",
+     "How often one policy's responses won over another's in a group: `n` judgements, worth `effective_n` independent "
+     "ones, with Wilson's interval on that number.",
+     "group uuid; policy string; opponent string; wins integer; ties integer; n number; effective_n? number; "
+     "rate number?; low number; high number"},
+    {"WorstOff", "The group that a policy serves worst, against all others.",
+     "policy string; group uuid; n number; effective_n? number; rate number?; low number; high number"},
+    {"Share",
+     "A share of `n` of people's own judgements, worth `effective_n` independent ones, with Wilson's interval on that.",
+     "n integer; effective_n? number?; rate number?; low number; high number"},
     {"StandingGroup",
      "How a group fares with a policy: win rate of `n` pairs, worth `effective_n` independent ones, with Wilson's "
      "interval on that number and the bootstrap's, that of the training "

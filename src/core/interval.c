@@ -12,14 +12,40 @@ struct proportion proportion_of(double successes, double n)
     return (struct proportion){n, p, fmax(0, fmin(p, middle - half)), fmin(1, fmax(p, middle + half))}; /* p = 0, 1 */
 }
 
-double effective_trials(int clusters, int each, double between, double within)
+void clustered_add(struct clustered *c, int wins, int ties, int n)
 {
-    if (clusters < 2 || each < 2)
-        return clusters;
-    double mean_between = each * between / (clusters - 1), mean_within = within / ((double)clusters * (each - 1));
-    if (mean_within <= 0) /* they agree within each cluster, also when all agree */
-        return clusters;
-    return clusters * fmin(each, 1 + (each - 1) * mean_within / mean_between); /* infinite where no means differ */
+    double size = n, sum = wins + 0.5 * ties;
+    if (n == 0)
+        return;
+    c->clusters++;
+    c->n += size;
+    c->sum += sum;
+    c->sizes += size * size;
+    c->means += sum * sum / size;
+    c->squares += wins + 0.25 * ties;
+}
+
+/* The intraclass correlation of two or more clusters. */
+static double correlation(const struct clustered *c)
+{
+    double between = (c->means - c->sum * c->sum / c->n) / (c->clusters - 1);
+    double within = (c->squares - c->means) / (c->n - c->clusters), size = (c->n - c->sizes / c->n) / (c->clusters - 1);
+    if (!(within > 0)) /* they agree within each cluster, also when all agree */
+        return 1;
+    return fmax(0, fmin(1, (between - within) / (between + (size - 1) * within)));
+}
+
+double clustered_trials(const struct clustered *c)
+{
+    if (c->clusters < 2 || c->n <= c->clusters)
+        return c->clusters;
+    return c->n / (1 + (c->sizes / c->n - 1) * correlation(c));
+}
+
+struct proportion clustered_proportion(const struct clustered *c)
+{
+    double trials = clustered_trials(c);
+    return proportion_of(trials > 0 ? trials * (c->sum / c->n) : 0, trials);
 }
 
 /* The 97.5 % point of Student's t. */

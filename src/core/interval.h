@@ -14,14 +14,29 @@ struct proportion {
 /* Wilson's score interval (Wilson 1927) of `successes` of `n` trials, 0 <= successes <= n, at 95 %. */
 struct proportion proportion_of(double successes, double n);
 
-/* How many independent trials `clusters` groups of `each` outcomes are worth: clusters x each over Kish's design effect
- * 1 + (each - 1) rho ("Survey Sampling", 1965, section 5.4), with the intraclass correlation rho by the analysis of
- * variance (Ridout, Demetrio and Firth, Biometrics 55, 1999). `between` is the sum over clusters of (mean - mean of
- * all)^2, `within` the sum over outcomes of (outcome - mean of its cluster)^2. Outcomes that agree within each cluster
- * are worth `clusters`, independent ones about clusters x each, and never more; one cluster is worth 1. In place of n
- * it makes Wilson's interval fit for clustered outcomes (Korn and Graubard, Survey Methodology 24, 1998; Dean and
- * Pagano, Journal of Survey Statistics and Methodology 3, 2015). */
-double effective_trials(int clusters, int each, double between, double within);
+/* Wins, ties (each half a win) and losses that come in clusters and are alike within them: the judgements of a person,
+ * the pairs of a prompt. Zeroed, it is empty. */
+struct clustered {
+    int clusters;
+    double n, sum;  /* outcomes of 1, 0.5 or 0, and their sum */
+    double sizes;   /* sum over clusters of size^2 */
+    double means;   /* sum over clusters of size x mean^2 */
+    double squares; /* sum of the squared outcomes */
+};
+
+/* One more cluster, of n outcomes; nothing when it is empty. */
+void clustered_add(struct clustered *c, int wins, int ties, int n);
+
+/* How many independent outcomes they are worth: n over Kish's design effect 1 + (m - 1) rho ("Survey Sampling", 1965,
+ * section 5.4), with m = sum of size^2 / n for clusters of any size (Gabler, Haeder and Lahiri, Survey Methodology 25,
+ * 1999) and the intraclass correlation rho by the analysis of variance (Ridout, Demetrio and Firth, Biometrics 55,
+ * 1999), 0 .. 1. Clusters of one size whose outcomes agree within each are worth as many as there are, independent
+ * outcomes n; one cluster is worth 1. */
+double clustered_trials(const struct clustered *c);
+
+/* Their mean, with Wilson's interval on that number, which is ret.n (Korn and Graubard, Survey Methodology 24, 1998;
+ * Dean and Pagano, Journal of Survey Statistics and Methodology 3, 2015). */
+struct proportion clustered_proportion(const struct clustered *c);
 
 /* A mean with its interval. */
 struct mean {

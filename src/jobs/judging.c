@@ -230,28 +230,39 @@ static int group_of(const struct judging *j, const struct evaluation_judgement *
     return -1;
 }
 
-static void count(struct win_rate *r, int outcome)
+/* The judgements from..to of one person. */
+static void count_person(const struct evaluation_judgement *all, int from, int to, struct win_rate *r,
+                         struct clustered *outcomes)
 {
-    r->n++;
-    r->wins += outcome > 0;
-    r->ties += outcome == 0;
+    int wins = 0, ties = 0;
+    for (int i = from; i < to; i++) {
+        wins += all[i].outcome > 0;
+        ties += all[i].outcome == 0;
+    }
+    r->n += to - from;
+    r->wins += wins;
+    r->ties += ties;
+    clustered_add(outcomes, wins, ties, to - from);
 }
 
 static int count_people(struct judging *j, struct err *err)
 {
+    struct clustered outcomes[EVALUATE_COLUMNS_MAX] = {{0}};
     struct evaluation_judgement *all;
-    int n;
+    int n, everybody = j->task->groups;
     struct pg *pg = reporter_pg(j->reporter, 0, err);
     if (!pg || evaluation_judgements(pg, &j->reporter->job->lease->project, j->task, &j->arena, &all, &n, err) < 0)
         return -1;
-    for (int i = 0; i < n; i++) {
-        int group = group_of(j, &all[i]);
-        count(&j->human[j->task->groups], all[i].outcome);
+    for (int from = 0, to; from < n; from = to) {
+        for (to = from + 1; to < n && memcmp(&all[to].annotator, &all[from].annotator, sizeof(struct uuid)) == 0;)
+            to++;
+        int group = group_of(j, &all[from]);
+        count_person(all, from, to, &j->human[everybody], &outcomes[everybody]);
         if (group >= 0)
-            count(&j->human[group], all[i].outcome);
+            count_person(all, from, to, &j->human[group], &outcomes[group]);
     }
-    for (int u = 0; u <= j->task->groups; u++)
-        j->human[u].rate = proportion_of(j->human[u].wins + 0.5 * j->human[u].ties, j->human[u].n);
+    for (int u = 0; u <= everybody; u++)
+        j->human[u].rate = clustered_proportion(&outcomes[u]);
     return 0;
 }
 

@@ -220,6 +220,7 @@ static int put_group(struct buf *out, const struct entry *e, int u, int n, const
     json_key(out, "human");
     json_open(out, '{');
     json_member_int(out, "n", human->n);
+    put_given(out, "effective_n", human, RATE_EFFECTIVE, human->effective);
     put_given(out, "rate", human, RATE_RATE, human->rate);
     json_member_real(out, "low", human->low);
     json_member_real(out, "high", human->high);

@@ -6,9 +6,13 @@
 #include "base/json_text.h"
 #include "base/mem.h"
 
-/* Judgements of one group on two policies, seen from the first of them. */
+/* Judgements of one group on two policies, seen from the first; of a policy and itself: on it and all others. */
 struct meeting {
-    int wins, ties, n;
+    struct count {
+        int wins, ties, n;
+    } all, own; /* own: of the annotator whose judgements are being counted */
+    int annotator;
+    struct clustered outcomes; /* of the annotators before */
 };
 
 struct tally {
@@ -87,35 +91,82 @@ static struct meeting *meeting_of(const struct tally *t, int group, int policy, 
     return &t->meeting[((size_t)group * (size_t)t->policies + (size_t)policy) * (size_t)t->policies + (size_t)opponent];
 }
 
-static void count_one(struct meeting *m, bool won, bool tied)
+/* What the annotator at hand said becomes a cluster. */
+static void end_annotator(struct meeting *m)
 {
-    m->n++;
-    m->wins += won;
-    m->ties += tied;
+    clustered_add(&m->outcomes, m->own.wins, m->own.ties, m->own.n);
+    m->all.wins += m->own.wins;
+    m->all.ties += m->own.ties;
+    m->all.n += m->own.n;
+    m->own = (struct count){0};
+}
+
+static void count_one(struct meeting *m, int annotator, bool won, bool tied)
+{
+    if (m->annotator != annotator)
+        end_annotator(m);
+    m->annotator = annotator;
+    m->own.n++;
+    m->own.wins += won;
+    m->own.ties += tied;
+}
+
+static void count_comparison(struct tally *t, int group, int a, int b, const struct comparison *c)
+{
+    bool tied = c->outcome == CHOICE_TIE || c->outcome == CHOICE_BOTH_BAD;
+    count_one(meeting_of(t, group, a, b), c->annotator, c->outcome == CHOICE_A, tied);
+    count_one(meeting_of(t, group, b, a), c->annotator, c->outcome == CHOICE_B, tied);
+    count_one(meeting_of(t, group, a, a), c->annotator, c->outcome == CHOICE_A, tied);
+    count_one(meeting_of(t, group, b, b), c->annotator, c->outcome == CHOICE_B, tied);
+}
+
+/* The numbers of all comparisons, annotator by annotator; the caller frees them. */
+static int *by_annotator(const struct loaded *l, struct err *err)
+{
+    int *order = mem_array((size_t)l->comparisons + 1, sizeof *order);
+    int *next = mem_zeroed((size_t)l->annotators + 1, sizeof *next);
+    if (!order || !next) {
+        err_memory(err);
+        mem_free(order);
+        order = NULL;
+    }
+    for (int i = 0; i < l->comparisons && order; i++)
+        next[l->comparison[i].annotator + 1]++;
+    for (int h = 0; h < l->annotators && order; h++)
+        next[h + 1] += next[h];
+    for (int i = 0; i < l->comparisons && order; i++)
+        order[next[l->comparison[i].annotator]++] = i;
+    mem_free(next);
+    return order;
 }
 
 static int count_meetings(const struct loaded *l, const struct fit *fit, struct tally *t, struct err *err)
 {
     size_t cells = (size_t)fit->k * (size_t)t->policies * (size_t)t->policies;
+    int *order = by_annotator(l, err);
     t->meeting = mem_zeroed(cells + 1, sizeof *t->meeting);
-    if (!t->meeting)
+    if (!order || !t->meeting) {
+        mem_free(order);
         return err_memory(err);
+    }
     for (int i = 0; i < l->comparisons; i++) {
-        const struct comparison *c = &l->comparison[i];
+        const struct comparison *c = &l->comparison[order[i]];
         int a, b, group = fit->k == 1 ? 0 : fit->annotator[c->annotator].group;
         if (group < 0 || !policies_of(l, c, &a, &b) || t->place[a] < 0 || t->place[b] < 0)
             continue;
-        bool tied = c->outcome == CHOICE_TIE || c->outcome == CHOICE_BOTH_BAD;
-        count_one(meeting_of(t, group, t->place[a], t->place[b]), c->outcome == CHOICE_A, tied);
-        count_one(meeting_of(t, group, t->place[b], t->place[a]), c->outcome == CHOICE_B, tied);
+        count_comparison(t, group, t->place[a], t->place[b], c);
     }
+    for (size_t i = 0; i < cells; i++)
+        end_annotator(&t->meeting[i]);
+    mem_free(order);
     return 0;
 }
 
 /* ---- writing ---- */
 
-static void put_rate(struct buf *out, const struct proportion *p)
+static void put_proportion(struct buf *out, const struct proportion *p)
 {
+    json_open(out, '{');
     json_member_real(out, "n", p->n);
     json_key(out, "rate");
     if (p->n > 0)
@@ -124,12 +175,6 @@ static void put_rate(struct buf *out, const struct proportion *p)
         json_put_null(out);
     json_member_real(out, "low", p->low);
     json_member_real(out, "high", p->high);
-}
-
-static void put_proportion(struct buf *out, const struct proportion *p)
-{
-    json_open(out, '{');
-    put_rate(out, p);
     json_close(out, '}');
 }
 
@@ -188,26 +233,31 @@ static void put_policies(struct buf *out, const struct loaded *l, const struct t
     json_member_int(out, "policies_left_out", t->left_out);
 }
 
-static struct proportion rate_of(const struct meeting *m)
+/* Its members n, effective_n, rate, low, high. */
+static void put_counted(struct buf *out, const struct meeting *m)
 {
-    return proportion_of(m->wins + 0.5 * m->ties, m->n);
+    struct proportion rate = clustered_proportion(&m->outcomes);
+    json_member_int(out, "n", m->all.n);
+    json_member_real(out, "effective_n", rate.n);
+    json_member_real(out, "rate", rate.value);
+    json_member_real(out, "low", rate.low);
+    json_member_real(out, "high", rate.high);
 }
 
 static void put_meeting(struct buf *out, const struct win_rates_input *in, const struct tally *t, int group, int policy,
                         int opponent)
 {
     const struct meeting *m = meeting_of(t, group, policy, opponent);
-    if (m->n == 0)
+    if (m->all.n == 0 || policy == opponent)
         return;
-    struct proportion rate = rate_of(m);
     json_open(out, '{');
     json_key(out, "group");
     json_put_uuid(out, &in->group[group].lineage);
     json_member_str(out, "policy", in->loaded->policy[t->shown[policy]]);
     json_member_str(out, "opponent", in->loaded->policy[t->shown[opponent]]);
-    json_member_int(out, "wins", m->wins);
-    json_member_int(out, "ties", m->ties);
-    put_rate(out, &rate);
+    json_member_int(out, "wins", m->all.wins);
+    json_member_int(out, "ties", m->all.ties);
+    put_counted(out, m);
     json_close(out, '}');
 }
 
@@ -222,17 +272,20 @@ static void put_meetings(struct buf *out, const struct win_rates_input *in, cons
     json_close(out, ']');
 }
 
-/* How a policy fares in a group against all others. */
-static struct proportion against_all(const struct tally *t, int group, int policy)
+/* The group that likes the policy least, against all others; -1 when none was asked. */
+static int least_pleased(const struct tally *t, int groups, int policy)
 {
-    struct meeting all = {0};
-    for (int q = 0; q < t->policies; q++) {
-        const struct meeting *m = meeting_of(t, group, policy, q);
-        all.wins += m->wins;
-        all.ties += m->ties;
-        all.n += m->n;
+    int worst = -1;
+    double least = 0;
+    for (int u = 0; u < groups; u++) {
+        const struct meeting *m = meeting_of(t, u, policy, policy);
+        double rate = clustered_proportion(&m->outcomes).value;
+        if (m->all.n == 0 || (worst >= 0 && rate >= least))
+            continue;
+        worst = u;
+        least = rate;
     }
-    return rate_of(&all);
+    return worst;
 }
 
 static void put_worst_off(struct buf *out, const struct win_rates_input *in, const struct tally *t)
@@ -240,22 +293,14 @@ static void put_worst_off(struct buf *out, const struct win_rates_input *in, con
     json_key(out, "worst_off");
     json_open(out, '[');
     for (int p = 0; p < t->policies; p++) {
-        struct proportion least = {0};
-        int worst = -1;
-        for (int u = 0; u < in->fit->k; u++) {
-            struct proportion rate = against_all(t, u, p);
-            if (rate.n > 0 && (worst < 0 || rate.value < least.value)) {
-                least = rate;
-                worst = u;
-            }
-        }
+        int worst = least_pleased(t, in->fit->k, p);
         if (worst < 0)
             continue;
         json_open(out, '{');
         json_member_str(out, "policy", in->loaded->policy[t->shown[p]]);
         json_key(out, "group");
         json_put_uuid(out, &in->group[worst].lineage);
-        put_rate(out, &least);
+        put_counted(out, meeting_of(t, worst, p, p));
         json_close(out, '}');
     }
     json_close(out, ']');

@@ -1,10 +1,11 @@
 /* win_rates: how the groups of a fit fare, as the document that dashboards poll.
  *
  * Counts, for each group and each two candidate sources (response.policy), how the members of the group judged the one
- * against the other: wins, ties (and "both bad") as half a win, Wilson's interval. Judgements of unassigned annotators
- * belong to no group, unless one group suffices: then they all are that group's. Beside that it carries the held-out
- * accuracy of each group's own reward and of the single reward, and flags who is worst off: the group that the single
- * reward predicts worst, and for each policy the group that likes it least.
+ * against the other: wins, ties (and "both bad") as half a win, and Wilson's interval on as many independent judgements
+ * as they are worth, for those of a person are alike (clustered_trials). Judgements of unassigned annotators belong to
+ * no group, unless one group suffices: then they all are that group's. Beside that it carries the held-out accuracy
+ * of each group's own reward and of the single reward, and flags who is worst off: the group that the single reward
+ * predicts worst, and for each policy the group that likes it least.
  *
  * The document:
  *   {"status": "ok" | "one_group_suffices" | "insufficient_data", "project", "fit_id", "as_of", "k", "reason",
@@ -14,9 +15,9 @@
  *                "accuracy": {"group": P, "single": P}}],
  *    "accuracy": {"group": P, "single": P},
  *    "policies": [name], "policies_left_out": n,
- *    "win_rates": [{"group", "policy", "opponent", "wins", "ties", "n", "rate", "low", "high"}],
- * "worst_off": [{"policy", "group", "n", "rate", "low", "high"}]}   P: {"rate", "n", "low", "high"}; rate null when n
- * is 0
+ *    "win_rates": [{"group", "policy", "opponent", "wins", "ties", "n", "effective_n", "rate", "low", "high"}],
+ *    "worst_off": [{"policy", "group", "n", "effective_n", "rate", "low", "high"}]}
+ * P: {"rate", "n", "low", "high"}; rate null when n is 0
  *
  * How the project's policies stand (standing.h) is not of a fit: it is put in when the document is read.
  *

@@ -214,7 +214,11 @@ def test_people_are_counted_apart(place, judged):
     few, many = few_words(place, result)
     assert (result["human"]["n"], result["human"]["ties"]) == (6, 1)
     assert few["human"]["n"] + many["human"]["n"] >= 5 and few["human"]["n"] > many["human"]["n"]
-    assert result["human"]["rate"] == pytest.approx(5.5 / 6)
+    assert result["human"]["rate"] == pytest.approx(5.5 / 6) and result["human"]["effective_n"] == 6
+    post_lines(place, [{"annotator": place.people[31], "prompt": prompt, "a": {"text": short, "policy": "short"},
+                        "b": {"text": base, "policy": "base"}, "outcome": "a"} for prompt, short, base in rows])
+    human = evaluate(place, **OPTIONS, fit=place.fit)[0]["result"]["human"]  # one person says the same thing six times
+    assert human["n"] == 12 and human["effective_n"] < 12
 
 
 def test_without_judges_it_says_so(place, judged):

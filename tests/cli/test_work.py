@@ -2,6 +2,7 @@
 import contextlib
 import hashlib
 import json
+import math
 import os
 import pathlib
 import signal
@@ -173,6 +174,32 @@ def test_a_fit_is_published_whole(world, population):
     assert worker.poll() is None
 
 
+def wilson(rate, n):
+    z = 1.959963984540054
+    middle, half = rate + z * z / (2 * n), z * math.sqrt(rate * (1 - rate) / n + z * z / (4 * n * n))
+    return (middle - half) / (1 + z * z / n), (middle + half) / (1 + z * z / n)
+
+
+def worth(people):
+    """How many independent outcomes those of people, [[outcome]], are worth: by the analysis of variance."""
+    n, k = sum(map(len, people)), len(people)
+    if k < 2 or n == k:
+        return k
+    mean = sum(map(sum, people)) / n
+    between = sum(len(p) * (sum(p) / len(p) - mean) ** 2 for p in people) / (k - 1)
+    within = sum((x - sum(p) / len(p)) ** 2 for p in people for x in p) / (n - k)
+    squares = sum(len(p) ** 2 for p in people) / n
+    size = (n - squares) / (k - 1)
+    alike = (between - within) / (between + (size - 1) * within) if within > 1e-12 else 1
+    return n / (1 + (squares - 1) * min(1, max(0, alike)))
+
+
+def check_interval(shown, people):
+    assert shown["n"] == sum(map(len, people)) and shown["effective_n"] == pytest.approx(worth(people))
+    low, high = wilson(shown["rate"], shown["effective_n"])
+    assert (shown["low"], shown["high"]) == (pytest.approx(low, abs=1e-9), pytest.approx(high, abs=1e-9))
+
+
 def test_the_win_rates_are_those_of_the_rows(world):
     project = world.add("demo")
     fit, job = world.ask(project, QUICK)
@@ -184,9 +211,9 @@ def test_the_win_rates_are_those_of_the_rows(world):
     small = min(document["groups"], key=lambda g: g["size"])
     assert [g["id"] for g in document["groups"] if g["worst_off"]] == [small["id"]]
     assert small["accuracy"]["group"]["rate"] > 0.7 > 0.5 > small["accuracy"]["single"]["rate"]
-    counted = world.sql("""
-        SELECT g.lineage_id::text, a.policy, b.policy, count(*) FILTER (WHERE c.outcome = 'a'),
-               count(*) FILTER (WHERE c.outcome IN ('tie', 'both_bad')), count(*)
+    rows = world.sql("""
+        SELECT g.lineage_id::text, a.policy, b.policy, c.annotator_id::text,
+               CASE c.outcome WHEN 'a' THEN 1.0 WHEN 'b' THEN 0.0 ELSE 0.5 END::double precision
         FROM (SELECT annotator_id, response_a, response_b, outcome::text FROM comparison UNION ALL
               SELECT annotator_id, response_b, response_a, translate(outcome::text, 'ab', 'ba') FROM comparison
               WHERE outcome IN ('a', 'b') UNION ALL
@@ -194,11 +221,18 @@ def test_the_win_rates_are_those_of_the_rows(world):
              ) c
         JOIN response a ON a.id = c.response_a JOIN response b ON b.id = c.response_b
         JOIN membership m ON m.annotator_id = c.annotator_id JOIN fit_group g USING (fit_id, ordinal)
-        WHERE c.outcome <> 'skip' AND a.policy <> b.policy GROUP BY 1, 2, 3""")
-    shown = {(w["group"], w["policy"], w["opponent"], w["wins"], w["ties"], w["n"]) for w in document["win_rates"]}
-    assert shown == set(counted)
+        WHERE c.outcome <> 'skip' AND a.policy <> b.policy""")
+    said = {}  # {(group, policy, opponent, or "" for all): {annotator: [outcome]}}
+    for group, policy, opponent, annotator, outcome in rows:
+        for against in (opponent, ""):
+            said.setdefault((group, policy, against), {}).setdefault(annotator, []).append(outcome)
+    assert {(w["group"], w["policy"], w["opponent"]) for w in document["win_rates"]} == {key for key in said if key[2]}
+    assert any(w["effective_n"] < w["n"] for w in document["win_rates"])
     for w in document["win_rates"]:
+        people = list(said[w["group"], w["policy"], w["opponent"]].values())
+        assert (w["wins"], w["ties"]) == tuple(sum(p.count(x) for p in people) for x in (1, 0.5))
         assert w["rate"] == pytest.approx((w["wins"] + w["ties"] / 2) / w["n"])
+        check_interval(w, people)
         assert 0 <= w["low"] < w["rate"] < w["high"] <= 1
     for worst in document["worst_off"]:
         rates = {}
@@ -208,6 +242,7 @@ def test_the_win_rates_are_those_of_the_rows(world):
                 rates[w["group"]] = (won + w["wins"] + w["ties"] / 2, n + w["n"])
         least = min(rates, key=lambda g: rates[g][0] / rates[g][1])
         assert (worst["group"], worst["rate"]) == (least, pytest.approx(rates[least][0] / rates[least][1]))
+        check_interval(worst, list(said[least, worst["policy"], ""].values()))
 
 
 def test_too_little_data_is_an_answer(world):

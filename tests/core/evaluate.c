@@ -106,6 +106,50 @@ static void intervals_cover(void **state)
     assert_true(naive < 0.8 * TRIALS);
 }
 
+/* People who judge 1 to 12 times, each with a liking of their own: `low` or `high`. */
+static struct clustered people(struct rng *r, int count, double low, double high)
+{
+    struct clustered all = {0};
+    for (int h = 0; h < count; h++) {
+        double own = rng_uniform(r) < 0.5 ? low : high;
+        int n = 1 + (int)rng_below(r, 12), wins = 0;
+        for (int i = 0; i < n; i++)
+            wins += rng_uniform(r) < own;
+        clustered_add(&all, wins, 0, n);
+    }
+    return all;
+}
+
+static void people_may_judge_any_number_of_times(void **state)
+{
+    (void)state;
+    enum { TRIALS = 2000, PEOPLE = 60 };
+    struct clustered agreeing = {0};
+    struct rng r;
+    int covered = 0, naive = 0;
+    clustered_add(&agreeing, 9, 0, 9);
+    clustered_add(&agreeing, 0, 0, 0); /* nobody */
+    assert_true(clustered_trials(&agreeing) == 1);
+    clustered_add(&agreeing, 0, 0, 1);
+    clustered_add(&agreeing, 0, 2, 2);
+    assert_true(fabs(clustered_trials(&agreeing) - 144.0 / 86) < 1e-12); /* 12^2 over 81 + 1 + 4 */
+    struct proportion p = clustered_proportion(&agreeing);
+    assert_true(fabs(p.value - 10.0 / 12) < 1e-12 && p.low < 0.35 && p.high <= 1);
+    assert_true(clustered_proportion(&(struct clustered){0}).n == 0);
+    rng_init(&r, 6, 0);
+    for (int t = 0; t < TRIALS; t++) {
+        struct clustered all = people(&r, PEOPLE, 0.1, 0.9);
+        struct proportion fit = clustered_proportion(&all), independent = proportion_of(all.sum, all.n);
+        assert_true(fit.n >= 1 && fit.n <= all.n);
+        covered += fit.low <= 0.5 && 0.5 <= fit.high;
+        naive += independent.low <= 0.5 && 0.5 <= independent.high;
+    }
+    assert_true(covered > 0.92 * TRIALS && covered < 0.975 * TRIALS);
+    assert_true(naive < 0.75 * TRIALS);
+    struct clustered alike = people(&r, 4000, 0.6, 0.6);
+    assert_true(clustered_trials(&alike) > 0.93 * alike.n);
+}
+
 static struct win_rate rate_of(double value, int n)
 {
     return (struct win_rate){.n = n, .rate = proportion_of(value * n, n)};
@@ -436,6 +480,7 @@ int main(void)
         cmocka_unit_test(pairs_that_agree_are_worth_their_prompts),
         cmocka_unit_test(independent_pairs_are_worth_themselves),
         cmocka_unit_test(intervals_cover),
+        cmocka_unit_test(people_may_judge_any_number_of_times),
         cmocka_unit_test(the_standing_names_the_worst_off),
         cmocka_unit_test(means_have_errors),
         cmocka_unit_test(rates_at_a_divergence_lie_between),

@@ -7,44 +7,32 @@
 #include "base/mem.h"
 #include "base/rng.h"
 
-/* 1, 0.5 or 0 for the first of a pair. */
-static double outcome_by(double margin)
+/* Counts the `samples` pairs of one prompt, whose rewards are `columns` apart. */
+static void count_prompt(int samples, int columns, const double *a, const double *b, struct win_rate *r,
+                         struct clustered *all)
 {
-    return margin > 0 ? 1 : margin == 0 ? 0.5 : 0;
-}
-
-/* Counts the `samples` pairs of one prompt, whose rewards are `columns` apart; gives their mean outcome, and adds their
- * squares about it to *within. */
-static double count_prompt(int samples, int columns, const double *a, const double *b, struct win_rate *r,
-                           double *within)
-{
-    double sum = 0, squares = 0;
+    int wins = 0, ties = 0;
     for (int i = 0; i < samples; i++) {
-        double outcome = outcome_by(a[(size_t)i * (size_t)columns] - b[(size_t)i * (size_t)columns]);
-        r->wins += outcome == 1;
-        r->ties += outcome == 0.5;
-        sum += outcome;
-        squares += outcome * outcome;
+        double margin = a[(size_t)i * (size_t)columns] - b[(size_t)i * (size_t)columns];
+        wins += margin > 0;
+        ties += margin == 0;
     }
-    *within += fmax(0, squares - sum * sum / samples);
-    return sum / samples;
+    r->wins += wins;
+    r->ties += ties;
+    clustered_add(all, wins, ties, samples);
 }
 
 void evaluate_rates(int prompts, int samples, int columns, const double *a, const double *b, struct win_rate *ret)
 {
     size_t step = (size_t)samples * (size_t)columns;
     for (int u = 0; u < columns; u++) {
-        struct win_rate *r = &ret[u];
-        double within = 0, squares = 0;
-        *r = (struct win_rate){.n = prompts * samples, .low = NAN, .high = NAN};
+        struct clustered all = {0};
+        ret[u] = (struct win_rate){.n = prompts * samples, .low = NAN, .high = NAN};
         for (int i = 0; i < prompts; i++) {
             size_t from = (size_t)i * step + (size_t)u;
-            double mean = count_prompt(samples, columns, a + from, b + from, r, &within);
-            squares += mean * mean;
+            count_prompt(samples, columns, a + from, b + from, &ret[u], &all);
         }
-        double mean = r->n > 0 ? (r->wins + 0.5 * r->ties) / r->n : 0;
-        double effective = effective_trials(prompts, samples, fmax(0, squares - prompts * mean * mean), within);
-        r->rate = proportion_of(mean * effective, effective);
+        ret[u].rate = clustered_proportion(&all);
     }
 }
 
@@ -144,7 +132,7 @@ static double outcome_of(const struct evaluation_pairs *p, int i, const double *
     double margin = 0;
     for (int j = 0; j < p->dimension; j++)
         margin += weight[j] * ((double)a[j] - b[j]);
-    return outcome_by(margin);
+    return margin > 0 ? 1 : margin == 0 ? 0.5 : 0;
 }
 
 int evaluate_bootstrap_take(void *context, int replicate, const double *weights, struct err *err)

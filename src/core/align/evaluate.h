@@ -2,7 +2,7 @@
  *
  * The win rate of A against B in group u is the share of pairs with r_u(x, y_A) > r_u(x, y_B), ties as half. Several
  * pairs of one prompt are alike, so Wilson's interval rests on the number of independent pairs that they are worth
- * (effective_trials), by the variance between prompts; it takes the rewards as known. The bootstrap interval draws the
+ * (clustered_trials), by the variance between prompts; it takes the rewards as known. The bootstrap interval draws the
  * judge's annotators (core/reward/bootstrap.h) and the prompts anew together, so it carries both, and is wider. Neither
  * carries that another training run, or another number of groups, might have come out differently.
  *
