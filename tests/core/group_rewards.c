@@ -26,10 +26,12 @@ static int taste_score(void *context, int n, const struct str *prompt, const str
 {
     const struct taste *t = context;
     (void)err;
-    for (int i = 0; i < n; i++)
+    for (int i = 0; i < n; i++) {
+        double x, p;
+        assert_true(str_to_double(response[i], &x) && str_to_double(prompt[i], &p)); /* no NUL need follow */
         for (int u = 0; u < COLUMNS; u++)
-            ret[i * COLUMNS + u] =
-                t->scale[u] * (strtod(response[i].ptr, NULL) + strtod(prompt[i].ptr, NULL)) + t->shift[u];
+            ret[i * COLUMNS + u] = t->scale[u] * (x + p) + t->shift[u];
+    }
     return 0;
 }
 
