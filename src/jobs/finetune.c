@@ -226,21 +226,11 @@ static int evaluated(const struct sft_course *c, struct err *err)
     return tell(c, true, err);
 }
 
-/* The figures until a checkpoint are stored before it: the next attempt does not make them again. */
-static void saving(void *reporter)
-{
-    reporter_flush(reporter);
-}
-
 /* 0 at the end, 1 when it was told to stop. */
 static int train(struct finetune *f, struct err *err)
 {
     struct sft_course *c = &f->course;
-    *c = (struct sft_course){.pace = {.folder = f->folder,
-                                      .checkpoint_every = f->settings.checkpoint_every,
-                                      .stop = f->job->stop,
-                                      .saving = saving,
-                                      .teller = &f->reporter},
+    *c = (struct sft_course){.pace = reporter_pace(&f->reporter, f->folder, f->settings.checkpoint_every),
                              .evaluate_every = f->settings.evaluate_every,
                              .stepped = stepped,
                              .evaluated = evaluated,

@@ -101,21 +101,11 @@ static int stepped(const struct reward_course *c, struct err *err)
     return reporter_check(&r->reporter, err);
 }
 
-/* The figures until a checkpoint are stored before it: the next attempt does not make them again. */
-static void saving(void *reporter)
-{
-    reporter_flush(reporter);
-}
-
 /* 0 at the end, 1 when it was told to stop. */
 static int train(struct rebase *r, struct err *err)
 {
     struct reward_course *c = &r->course;
-    *c = (struct reward_course){.pace = {.folder = r->folder,
-                                         .checkpoint_every = r->settings.checkpoint_every,
-                                         .stop = r->job->stop,
-                                         .saving = saving,
-                                         .teller = &r->reporter},
+    *c = (struct reward_course){.pace = reporter_pace(&r->reporter, r->folder, r->settings.checkpoint_every),
                                 .stepped = stepped,
                                 .context = r};
     c->trainer = reward_trainer_new(r->model, &r->data, &r->options, err);

@@ -111,6 +111,17 @@ void reporter_flush(struct reporter *r)
         r->lost |= e.code == ERR_LEASE_LOST;
 }
 
+static void saving(void *reporter)
+{
+    reporter_flush(reporter);
+}
+
+struct pace reporter_pace(struct reporter *r, const char *folder, int64_t every)
+{
+    return (struct pace){
+        .folder = folder, .checkpoint_every = every, .stop = r->job->stop, .saving = saving, .teller = r};
+}
+
 void reporter_samples(struct reporter *r, int64_t step, const struct job_sample *samples, int count)
 {
     struct err e = {0};

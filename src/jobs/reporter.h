@@ -8,6 +8,7 @@
 #ifndef EGALIGN_JOBS_REPORTER_H
 #define EGALIGN_JOBS_REPORTER_H
 
+#include "jobs/pace.h"
 #include "jobs/run.h"
 #include "store/job_series.h"
 
@@ -44,6 +45,11 @@ void reporter_figures(struct reporter *r, int64_t step, struct str json);
 
 /* Stores the figures that wait, now. What cannot be stored still waits. */
 void reporter_flush(struct reporter *r);
+
+/* For a course of the job that keeps its checkpoints in `folder`: one after `every` steps (0: five minutes), and when
+ * the job is told to stop. The figures until a checkpoint are stored before it: the next attempt does not make them
+ * again. Both are borrowed. */
+struct pace reporter_pace(struct reporter *r, const char *folder, int64_t every);
 
 /* Stores sample completions of a step; when that fails they are left out. */
 void reporter_samples(struct reporter *r, int64_t step, const struct job_sample *samples, int count);

@@ -127,12 +127,6 @@ static int iterated(const struct reward_em_course *c, struct err *err)
     return tell(r, &out, err);
 }
 
-/* The figures until a checkpoint are stored before it: the next attempt does not make them again. */
-static void saving(void *reporter)
-{
-    reporter_flush(reporter);
-}
-
 /* 0 at the end, 1 when it was told to stop. */
 static int train(struct reward *r, struct err *err)
 {
@@ -146,11 +140,7 @@ static int train(struct reward *r, struct err *err)
                                  r->data.comparisons, r->data.comparison,
                                  s->start == REWARD_FROM_FIT ? r->data.posterior : NULL};
     *c = (struct reward_em_course){
-        .pace = {.folder = r->folder,
-                 .checkpoint_every = s->checkpoint_every,
-                 .stop = r->job->stop,
-                 .saving = saving,
-                 .teller = &r->reporter},
+        .pace = reporter_pace(&r->reporter, r->folder, s->checkpoint_every),
         .iterations = json_given(&s->seen, REWARD_ITERATIONS) ? (int)s->iterations : REWARD_MOST_ITERATIONS,
         .stepped = stepped,
         .iterated = iterated,
