@@ -11,7 +11,7 @@ B       := build/$(FLAVOUR)
 VERSION := 0.1.0
 REVISION := $(shell git describe --always --dirty 2>/dev/null || echo unknown)
 
-PACKAGES := libmicrohttpd jansson libpq openblas zlib libpcre2-8
+PACKAGES := libmicrohttpd jansson libpq openblas zlib libpcre2-8 nettle
 CC       ?= cc
 WARNINGS := -Wall -Wextra -Werror -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wpointer-arith -Wwrite-strings \
             -Wvla -Wformat=2 -Wimplicit-fallthrough
@@ -106,7 +106,7 @@ build/fuzz/%.o: %.c Makefile
 
 build/fuzz/%: tests/fuzz/%.c $(FUZZ_OBJECTS)
 	@echo "  FUZZ $@"
-	@clang $(CPPFLAGS) -Itests $(FUZZ_FLAGS) -fsanitize=fuzzer -MMD -MP -o $@ $< $(FUZZ_OBJECTS) -ljansson -lpcre2-8 -lz -lm -pthread
+	@clang $(CPPFLAGS) -Itests $(FUZZ_FLAGS) -fsanitize=fuzzer -MMD -MP -o $@ $< $(FUZZ_OBJECTS) -ljansson -lpcre2-8 -lnettle -lz -lm -pthread
 
 fuzzers: $(FUZZERS)
 

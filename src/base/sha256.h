@@ -1,4 +1,4 @@
-/* sha256: the hash of derived ids, tokens and migration checksums (FIPS 180-4).
+/* sha256: the hash of derived ids, tokens, checkpoints and migration checksums (FIPS 180-4), computed by Nettle.
  *
  * It refuses to be a MAC or a password hash. A struct sha256 belongs to one thread; no shared state. */
 #ifndef EGALIGN_BASE_SHA256_H
@@ -10,9 +10,7 @@
 enum { SHA256_SIZE = 32, SHA256_HEX_SIZE = 65 };
 
 struct sha256 {
-    uint32_t state[8];
-    uint64_t length;   /* bytes taken so far */
-    uint8_t block[64]; /* the first length % 64 bytes of it wait for the rest of their block */
+    uint64_t state[16]; /* the library's */
 };
 
 /* The digest of one piece of memory. */
