@@ -9,7 +9,8 @@ struct proportion proportion_of(double successes, double n)
     const double z = 1.959963984540054, p = successes / n, shrink = 1 + z * z / n;
     double middle = (p + z * z / (2 * n)) / shrink;
     double half = z / shrink * sqrt(p * (1 - p) / n + z * z / (4 * n * n));
-    return (struct proportion){n, p, fmax(0, fmin(p, middle - half)), fmin(1, fmax(p, middle + half))}; /* p = 0, 1 */
+    return (struct proportion){.n = n, .effective = n, .value = p, .low = fmax(0, fmin(p, middle - half)),
+                               .high = fmin(1, fmax(p, middle + half))}; /* rounding, where p = 0 or 1 */
 }
 
 void clustered_add(struct clustered *c, int wins, int ties, int n)
@@ -45,7 +46,9 @@ double clustered_trials(const struct clustered *c)
 struct proportion clustered_proportion(const struct clustered *c)
 {
     double trials = clustered_trials(c);
-    return proportion_of(trials > 0 ? trials * (c->sum / c->n) : 0, trials);
+    struct proportion p = proportion_of(trials > 0 ? trials * (c->sum / c->n) : 0, trials);
+    p.n = c->n;
+    return p;
 }
 
 /* The 97.5 % point of Student's t. */

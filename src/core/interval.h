@@ -7,8 +7,9 @@
 /* A proportion with its interval. `n` may be fractional (half a tie). */
 struct proportion {
     double n;         /* trials */
+    double effective; /* independent ones that they are worth, at most n */
     double value;     /* successes / n; 0 when n is 0 */
-    double low, high; /* Wilson score interval, 95 % */
+    double low, high; /* Wilson score interval on `effective` trials, 95 % */
 };
 
 /* Wilson's score interval (Wilson 1927) of `successes` of `n` trials, 0 <= successes <= n, at 95 %. */
@@ -34,7 +35,7 @@ void clustered_add(struct clustered *c, int wins, int ties, int n);
  * outcomes n; one cluster is worth 1. */
 double clustered_trials(const struct clustered *c);
 
-/* Their mean, with Wilson's interval on that number, which is ret.n (Korn and Graubard, Survey Methodology 24, 1998;
+/* Their mean, with Wilson's interval on that number (Korn and Graubard, Survey Methodology 24, 1998;
  * Dean and Pagano, Journal of Survey Statistics and Methodology 3, 2015). */
 struct proportion clustered_proportion(const struct clustered *c);
 

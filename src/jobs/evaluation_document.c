@@ -14,7 +14,7 @@ static void put_rate(struct buf *out, const char *name, const struct win_rate *r
     }
     json_open(out, '{');
     json_member_int(out, "n", r->n);
-    json_member_real(out, "effective_n", r->rate.n);
+    json_member_real(out, "effective_n", r->rate.effective);
     json_member_int(out, "wins", r->wins);
     json_member_int(out, "ties", r->ties);
     json_key(out, "rate");

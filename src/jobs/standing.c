@@ -120,7 +120,7 @@ static void assess(struct entry *e)
         e->judged &= json_has(&e->group[u].seen, GROUP_JUDGED);
     for (int u = 0; u < e->groups; u++) {
         const struct rate *r = rate_of(e, u);
-        rate[u] = (struct win_rate){.n = (int)r->n, .rate = {(double)r->n, r->rate, r->low, r->high}};
+        rate[u] = (struct win_rate){.n = (int)r->n, .rate = {.n = (double)r->n, .value = r->rate}};
         weight[u] = e->group[u].weight;
     }
     e->standing = evaluate_standing(e->groups, rate, weight);

@@ -164,10 +164,11 @@ static int count_meetings(const struct loaded *l, const struct fit *fit, struct 
 
 /* ---- writing ---- */
 
-static void put_proportion(struct buf *out, const struct proportion *p)
+/* Its members n, effective_n, rate, low, high. */
+static void put_rate(struct buf *out, const struct proportion *p)
 {
-    json_open(out, '{');
     json_member_real(out, "n", p->n);
+    json_member_real(out, "effective_n", p->effective);
     json_key(out, "rate");
     if (p->n > 0)
         json_put_real(out, p->value);
@@ -175,6 +176,12 @@ static void put_proportion(struct buf *out, const struct proportion *p)
         json_put_null(out);
     json_member_real(out, "low", p->low);
     json_member_real(out, "high", p->high);
+}
+
+static void put_proportion(struct buf *out, const struct proportion *p)
+{
+    json_open(out, '{');
+    put_rate(out, p);
     json_close(out, '}');
 }
 
@@ -233,21 +240,11 @@ static void put_policies(struct buf *out, const struct loaded *l, const struct t
     json_member_int(out, "policies_left_out", t->left_out);
 }
 
-/* Its members n, effective_n, rate, low, high. */
-static void put_counted(struct buf *out, const struct meeting *m)
-{
-    struct proportion rate = clustered_proportion(&m->outcomes);
-    json_member_int(out, "n", m->all.n);
-    json_member_real(out, "effective_n", rate.n);
-    json_member_real(out, "rate", rate.value);
-    json_member_real(out, "low", rate.low);
-    json_member_real(out, "high", rate.high);
-}
-
 static void put_meeting(struct buf *out, const struct win_rates_input *in, const struct tally *t, int group, int policy,
                         int opponent)
 {
     const struct meeting *m = meeting_of(t, group, policy, opponent);
+    struct proportion rate = clustered_proportion(&m->outcomes);
     if (m->all.n == 0 || policy == opponent)
         return;
     json_open(out, '{');
@@ -257,7 +254,7 @@ static void put_meeting(struct buf *out, const struct win_rates_input *in, const
     json_member_str(out, "opponent", in->loaded->policy[t->shown[opponent]]);
     json_member_int(out, "wins", m->all.wins);
     json_member_int(out, "ties", m->all.ties);
-    put_counted(out, m);
+    put_rate(out, &rate);
     json_close(out, '}');
 }
 
@@ -296,11 +293,12 @@ static void put_worst_off(struct buf *out, const struct win_rates_input *in, con
         int worst = least_pleased(t, in->fit->k, p);
         if (worst < 0)
             continue;
+        struct proportion least = clustered_proportion(&meeting_of(t, worst, p, p)->outcomes);
         json_open(out, '{');
         json_member_str(out, "policy", in->loaded->policy[t->shown[p]]);
         json_key(out, "group");
         json_put_uuid(out, &in->group[worst].lineage);
-        put_counted(out, meeting_of(t, worst, p, p));
+        put_rate(out, &least);
         json_close(out, '}');
     }
     json_close(out, ']');

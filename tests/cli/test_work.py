@@ -320,7 +320,7 @@ def test_degenerate_data_give_figures_that_are_numbers(world, outcome, texts, op
         assert w["rate"] == expected and w["low"] <= expected <= w["high"]
     single = document["accuracy"]["single"]
     if outcome in ("tie", "both_bad"):
-        assert single == {"n": 0, "rate": None, "low": 0, "high": 1}
+        assert single == {"n": 0, "effective_n": 0, "rate": None, "low": 0, "high": 1}
     elif texts[0] == texts[1]:
         assert single["rate"] == 0.5
 

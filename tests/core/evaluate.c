@@ -59,17 +59,18 @@ static void pairs_that_agree_are_worth_their_prompts(void **state)
         win[i] = i / SAMPLES < 6 ? 1 : i / SAMPLES == 6 ? 0 : -1;
     struct win_rate r = rate_by(10, win);
     struct proportion ten = proportion_of(6.5, 10);
-    assert_true(r.n == 40 && r.wins == 24 && r.ties == 4 && r.rate.n == 10 && fabs(r.rate.value - 0.65) < 1e-12);
+    assert_true(r.n == 40 && r.wins == 24 && r.ties == 4 && r.rate.n == 40 && r.rate.effective == 10);
+    assert_true(fabs(r.rate.value - 0.65) < 1e-12);
     assert_true(fabs(r.rate.low - ten.low) < 1e-12 && fabs(r.rate.high - ten.high) < 1e-12);
     for (int i = 0; i < 10 * SAMPLES; i++)
         win[i] = 1; /* nothing tells how alike they are: the careful answer */
-    assert_true(rate_by(10, win).rate.n == 10 && rate_by(10, win).rate.value == 1);
-    assert_true(rate_by(1, win).rate.n == 1);
+    assert_true(rate_by(10, win).rate.effective == 10 && rate_by(10, win).rate.value == 1);
+    assert_true(rate_by(1, win).rate.effective == 1);
     evaluate_rates(40, 1, 1, win, (const double[40]){0}, &r);
-    assert_true(r.rate.n == 40);
+    assert_true(r.rate.effective == 40);
     for (int i = 0; i < 10 * SAMPLES; i++)
         win[i] = i % 2 ? 1 : -1; /* more even than chance: no more than there are */
-    assert_true(rate_by(10, win).rate.n == 40);
+    assert_true(rate_by(10, win).rate.effective == 40);
     assert_true(rate_by(0, win).n == 0 && rate_by(0, win).rate.low == 0 && rate_by(0, win).rate.high == 1);
 }
 
@@ -80,9 +81,9 @@ static void independent_pairs_are_worth_themselves(void **state)
     struct rng r;
     rng_init(&r, 3, 0);
     draw_wins(&r, PROMPTS_MOST, 0.7, 0.7, win);
-    assert_true(rate_by(PROMPTS_MOST, win).rate.n > 0.95 * PROMPTS_MOST * SAMPLES);
+    assert_true(rate_by(PROMPTS_MOST, win).rate.effective > 0.95 * PROMPTS_MOST * SAMPLES);
     draw_wins(&r, PROMPTS_MOST, 0.2, 0.8, win); /* rho = 0.09 / 0.25, design effect 1 + 3 rho = 2.08 */
-    double effective = rate_by(PROMPTS_MOST, win).rate.n;
+    double effective = rate_by(PROMPTS_MOST, win).rate.effective;
     assert_true(fabs(PROMPTS_MOST * SAMPLES / effective - 2.08) < 0.1);
 }
 
@@ -135,12 +136,12 @@ static void people_may_judge_any_number_of_times(void **state)
     assert_true(fabs(clustered_trials(&agreeing) - 144.0 / 86) < 1e-12); /* 12^2 over 81 + 1 + 4 */
     struct proportion p = clustered_proportion(&agreeing);
     assert_true(fabs(p.value - 10.0 / 12) < 1e-12 && p.low < 0.35 && p.high <= 1);
-    assert_true(clustered_proportion(&(struct clustered){0}).n == 0);
+    assert_true(clustered_proportion(&(struct clustered){0}).high == 1);
     rng_init(&r, 6, 0);
     for (int t = 0; t < TRIALS; t++) {
         struct clustered all = people(&r, PEOPLE, 0.1, 0.9);
         struct proportion fit = clustered_proportion(&all), independent = proportion_of(all.sum, all.n);
-        assert_true(fit.n >= 1 && fit.n <= all.n);
+        assert_true(fit.effective >= 1 && fit.effective <= all.n && fit.n == all.n);
         covered += fit.low <= 0.5 && 0.5 <= fit.high;
         naive += independent.low <= 0.5 && 0.5 <= independent.high;
     }

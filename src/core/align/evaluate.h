@@ -21,7 +21,7 @@ enum { EVALUATE_COLUMNS_MAX = RESPONSE_SCORER_GROUPS_MAX + 1 };
 
 struct win_rate {
     int n, wins, ties;      /* pairs, of A */
-    struct proportion rate; /* with ties as half; Wilson on rate.n pairs, the effective number, at most n */
+    struct proportion rate; /* with ties as half */
     double low, high;       /* bootstrap, 95 %; NAN before evaluate_intervals */
 };
 

@@ -6,9 +6,9 @@
 #include "core/reward/choice.h"
 #include "core/reward/lineage.h"
 
-/* Right predictions; a half for an undecided one. */
+/* How often the choices of one annotator were predicted rightly, and how often the reward was undecided. */
 struct count {
-    double n, mixture, pooled;
+    int n, mixture, mixture_ties, pooled, pooled_ties;
 };
 
 /* The margins of held-out comparisons under one group's own reward and under the single one. */
@@ -18,7 +18,8 @@ struct margins {
 };
 
 struct tally {
-    struct count all, group[FIT_GROUPS_MAX];
+    struct count *count; /* [annotators][k + 1]: of each group, then of everybody */
+    int annotators, k;
     struct fit_bin bin[FIT_CALIBRATION_BINS];
     struct margins everybody, of[FIT_GROUPS_MAX]; /* everybody has no own */
     float *block;                                 /* the memory behind them */
@@ -87,32 +88,34 @@ static void predict_mixture(struct study *st, struct trial *t, const struct fit 
     }
 }
 
-static double right(double p)
+static struct count *count_of(const struct tally *t, int annotator, int group)
 {
-    return p > 0.5 ? 1 : p == 0.5 ? 0.5 : 0;
+    return &t->count[(size_t)annotator * ((size_t)t->k + 1) + (size_t)group];
 }
 
 static void add(struct count *c, double p_mixture, double p_pooled)
 {
     c->n++;
-    c->mixture += right(p_mixture);
-    c->pooled += right(p_pooled);
+    c->mixture += p_mixture > 0.5;
+    c->mixture_ties += p_mixture == 0.5;
+    c->pooled += p_pooled > 0.5;
+    c->pooled_ties += p_pooled == 0.5;
 }
 
 static void count_fold(struct study *st, const struct trial *t, struct tally *tally)
 {
     logistic_scores(st->l, 1, t->pooled->theta);
     for (int i = 0; i < t->test->n; i++) {
-        int c = t->test->index[i], label = t->label[t->test->owner[i]];
+        int c = t->test->index[i], h = t->test->owner[i], label = t->label[h];
         if (st->d->tie[c])
             continue;
         double margin = logistic_margin(st->l, c, 1, 0);
         double pooled = choice_probability(margin), mixture = t->p_mixture[i];
-        add(&tally->all, mixture, pooled);
+        add(count_of(tally, h, tally->k), mixture, pooled);
         tally->everybody.pooled[tally->everybody.n++] = (float)margin;
         if (label >= 0 && t->same[label] >= 0) {
             struct margins *of = &tally->of[t->same[label]];
-            add(&tally->group[t->same[label]], mixture, pooled);
+            add(count_of(tally, h, t->same[label]), mixture, pooled);
             of->own[of->n] = t->own[i];
             of->pooled[of->n++] = (float)margin;
         }
@@ -121,7 +124,7 @@ static void count_fold(struct study *st, const struct trial *t, struct tally *ta
         struct fit_bin *bin = &tally->bin[b < FIT_CALIBRATION_BINS ? b : FIT_CALIBRATION_BINS - 1];
         bin->n++;
         bin->predicted += sure;
-        bin->observed += right(mixture);
+        bin->observed += mixture > 0.5 ? 1 : mixture == 0.5 ? 0.5 : 0;
     }
 }
 
@@ -158,17 +161,33 @@ out:
     return failed;
 }
 
-static struct fit_accuracy accuracy_of(const struct count *c)
+/* Of a group, or (k) of everybody; the choices of an annotator are a cluster. */
+static struct fit_accuracy accuracy_of(const struct tally *t, int group)
 {
-    return (struct fit_accuracy){proportion_of(c->mixture, c->n), proportion_of(c->pooled, c->n)};
+    struct clustered mixture = {0}, pooled = {0};
+    for (int h = 0; h < t->annotators; h++) {
+        const struct count *c = count_of(t, h, group);
+        clustered_add(&mixture, c->mixture, c->mixture_ties, c->n);
+        clustered_add(&pooled, c->pooled, c->pooled_ties, c->n);
+    }
+    return (struct fit_accuracy){clustered_proportion(&mixture), clustered_proportion(&pooled)};
 }
 
-/* Room for every margin of every list: a comparison is held out once. */
-static int tally_open(struct tally *t, int comparisons, int k, struct err *err)
+static void tally_close(struct tally *t)
+{
+    mem_free(t->count);
+    mem_free(t->block);
+}
+
+/* Room for every margin of every list: a comparison is held out once. tally_close must follow in any case. */
+static int tally_open(struct tally *t, int annotators, int comparisons, int k, struct err *err)
 {
     size_t n = (size_t)comparisons;
+    t->annotators = annotators;
+    t->k = k;
+    t->count = mem_zeroed((size_t)annotators * ((size_t)k + 1), sizeof *t->count);
     t->block = mem_array(n * (1 + 2 * (size_t)k), sizeof *t->block);
-    if (!t->block)
+    if (!t->count || !t->block)
         return err_memory(err);
     t->everybody.pooled = t->block;
     for (int u = 0; u < k; u++) {
@@ -184,7 +203,7 @@ static void keep_bins(const struct tally *tally, struct fit *fit)
         const struct fit_bin *bin = &tally->bin[b];
         double n = bin->n > 0 ? bin->n : 1;
         fit->calibration[b] = (struct fit_bin){bin->n, bin->predicted / n, bin->observed / n};
-        fit->calibration_error += fabs(bin->predicted - bin->observed) / fmax(tally->all.n, 1);
+        fit->calibration_error += fabs(bin->predicted - bin->observed) / fmax(fit->accuracy.mixture.n, 1);
     }
 }
 
@@ -194,22 +213,22 @@ int accuracy_measure(struct study *st, const struct folds *folds, const struct m
     struct tally tally = {0};
     int result = -1;
     if (study_phase(st, PHASE_ACCURACY, folds->n, err) < 0 ||
-        tally_open(&tally, st->d->comparisons, fit->k, err) < 0)
-        return -1;
+        tally_open(&tally, st->d->annotators, st->d->comparisons, fit->k, err) < 0)
+        goto out;
     for (int i = 0; i < folds->n; i++)
         if (run_fold(st, folds, i, final, fit, &tally, err) < 0)
             goto out;
-    fit->accuracy = accuracy_of(&tally.all);
+    fit->accuracy = accuracy_of(&tally, fit->k);
     fit->pooled_calibration = calibration_of(tally.everybody.n, tally.everybody.pooled);
     for (int u = 0; u < fit->k; u++) {
         struct fit_group *g = &fit->group[u];
-        g->accuracy = accuracy_of(&tally.group[u]);
+        g->accuracy = accuracy_of(&tally, u);
         g->calibration = calibration_of(tally.of[u].n, tally.of[u].own);
         g->pooled_calibration = calibration_of(tally.of[u].n, tally.of[u].pooled);
     }
     keep_bins(&tally, fit);
     result = 0;
 out:
-    mem_free(tally.block);
+    tally_close(&tally);
     return result;
 }

@@ -2,8 +2,8 @@
  *
  * Cross-fitted: for each item-disjoint fold both are fitted to the other folds; an annotator's posterior comes from
  * those too, so neither the text nor the judgement that is predicted has been used. A comparison counts for the group
- * that its annotator belongs to by that posterior (tempered, at least the threshold), under the full fit's
- * numbering. */
+ * that its annotator belongs to by that posterior (tempered, at least the threshold), under the full fit's numbering.
+ * The choices of one annotator are alike, so the intervals rest on as many independent ones as they are worth. */
 #ifndef EGALIGN_CORE_ACCURACY_H
 #define EGALIGN_CORE_ACCURACY_H
 
