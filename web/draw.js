@@ -143,12 +143,23 @@ function winRateSection(doc, again) {
     node("div", { class: "pairs" }, ...pairsOf(policies).map((pair) => pairCard(doc, pair))));
 }
 
-const objectives = { single: "trained on one reward for all", maxmin: "trained for the worst-off group" };
+const objectives = {
+  single: "trained on one reward for all",
+  average: "trained for the mean over groups",
+  nash: "trained for a bargain between the groups",
+  maxmin: "trained for the worst-off group",
+  maxmin_argmin: "trained for the worst-off group",
+};
 
 /** "71 %, 64 %": one figure of each group of an evaluation, in the order of the rows; null when there is none. */
 function each(evaluation, figure) {
   const told = evaluation.groups.map(figure);
   return told.every((share) => share === null || share === undefined) ? null : told.map(percent).join(", ");
+}
+
+/** "61 % of 40": how often people of a group preferred the policy when they saw both answers. */
+function asked({ human }) {
+  return human.n > 0 ? `${percent(human.rate)} of ${human.n.toLocaleString("en")}` : "nobody";
 }
 
 /** A policy against another as the groups' judges see it, and what must be known to believe it. */
@@ -157,7 +168,9 @@ function policyCard(doc, evaluation) {
     const group = doc.groups.find((known) => known.id === told.group);
     return group ? [row(label(group), colour(group), told)] : [];
   });
+  const people = evaluation.groups.some((told) => told.human.n > 0);
   const notes = [
+    ["by people who saw both", people ? evaluation.groups.map(asked).join(", ") : null],
     ["by the reward of training", each(evaluation, (told) => told.training_rate)],
     ["one reward for all, as far from the start",
       evaluation.objective === "single" ? null : each(evaluation, (told) => told.single_at_equal_kl)],

@@ -1,4 +1,5 @@
 """The examples, run with curl and jq against a daemon at the smallest sizes, and the page that shows what they made."""
+import json
 import os
 import shutil
 import subprocess
@@ -73,6 +74,30 @@ def test_the_page_shows_how_policies_fare(browser, service, story):
         assert f"{evaluation['kl']:.2f} nats" in text
         for group in evaluation["groups"]:
             assert f"{percent(group['rate'])} %" in text
+    assert page.complaints() == []
+
+
+def test_the_page_tells_what_people_said_who_saw_both(browser, service, story):
+    """Somebody compares answers of the two policies; the next evaluation counts that."""
+    people = service.call("GET", "/v1/projects/story/memberships?limit=1000")["items"]
+    person = next(p for p in people if p["group"])
+    said = [{"annotator": person["name"], "prompt": f"Seen {n}", "a": {"text": f"short {n}", "policy": "maxmin"},
+             "b": {"text": f"long and wordy {n}", "policy": "writer"}, "outcome": "b" if n == 0 else "a"} for n in range(4)]
+    service.call("POST", "/v1/projects/story/comparisons", "".join(json.dumps(s) + "\n" for s in said).encode(),
+                 "application/x-ndjson")
+    job = service.call("POST", "/v1/projects/story/jobs", {"kind": "evaluate", "options": {
+        "policy": "maxmin", "against": "writer", "items": 8, "samples": 1, "max_tokens": 16}})["id"]
+    state = lambda: service.call("GET", f"/v1/projects/story/jobs/{job}")["state"]
+    service.wait(lambda: state() not in ("queued", "running"), "the evaluation")
+    assert state() == "done"
+    told = next(e for e in win_rates(service)["evaluations"] if e["policy"] == "maxmin")
+    human = {g["group"]: g["human"] for g in told["groups"]}
+    own = human.pop(person["group"])
+    assert (own["n"], own["rate"], own["effective_n"]) == (4, 0.75, 1) and [h["n"] for h in human.values()] == [0]
+    token = service.call("POST", "/v1/tokens", {"role": "viewer", "project": "story", "name": "page"})["token"]
+    page = Page(browser, f"{service.url}/#project=story&token={token}")
+    page.wait("!document.getElementById('report').hidden")
+    assert "by people who saw both" in page.text() and "75 % of 4" in page.text() and "nobody" in page.text()
     assert page.complaints() == []
 
 
