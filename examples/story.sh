@@ -14,6 +14,11 @@ here=$(dirname "${BASH_SOURCE[0]}")
 case ${1:---help} in -h | --help) usage && exit 0 ;; esac
 egalign=$1 folder=$2
 
+is_made() { # POLICY
+    api GET "$(in_project '/policies?limit=1000')" |
+        jq -e --arg name "$1" 'any(.items[]; .name == $name and .state == "ready")' >/dev/null
+}
+
 "$egalign" demo reviews --count "${REVIEWS:-10000}" >"$folder/reviews.jsonl"
 "$egalign" demo prompts --count "${PROMPTS:-256}" >"$folder/prompts.txt"
 "$egalign" demo prompts --held-out ${HELD_OUT:+--count "$HELD_OUT"} >"$folder/held-out.txt"
@@ -26,9 +31,12 @@ if [ "$(api GET "$(in_project '/comparisons?limit=1')" | jq '.items | length')" 
     "$here/3-judge.sh" "$egalign" demo judge --majority "${MAJORITY:-240}" --minority "${MINORITY:-60}" \
         --comparisons "${COMPARISONS:-50}"
 fi
-"$here/4-fit.sh"
+# Not on a later start either, when people may have judged more and another fit may be published.
+if ! is_made single || ! is_made maxmin; then
+    "$here/4-fit.sh"
+fi
 for objective in single maxmin; do
-    "$here/5-align.sh" "$objective"
+    is_made "$objective" || "$here/5-align.sh" "$objective"
     if ! api GET "$(in_project /win-rates)" |
         jq -e --arg policy "$objective" 'any(.evaluations[]; .policy == $policy)' >/dev/null; then
         "$here/6-evaluate.sh" "$objective" "$folder/held-out.txt"

@@ -3,6 +3,7 @@
 const SVG = "http://www.w3.org/2000/svg";
 const COLOURS = 8;
 const MANY_POLICIES = 4;
+const CLEARLY_FEWER = 0.8;
 let chosen = null; // the policy whose comparisons are shown, where there are too many pairs for all
 
 /** An element: node("p", {class: "soft"}, "text", other, ...). Text is never read as HTML. */
@@ -22,10 +23,10 @@ function shape(name, attributes) {
 const percent = (share) => (share === null || share === undefined ? "–" : `${Math.round(share * 100)} %`);
 const interval = (p) => (p.n > 0 ? `${Math.round(p.low * 100)} – ${Math.round(p.high * 100)} %` : "no data");
 const count = (n, one, many) => `${Math.round(n).toLocaleString("en")} ${Math.round(n) === 1 ? one : many}`;
-/** How many, and how many independent ones they are worth where that is fewer: those of one person are alike. */
+/** How many, and where it is clearly fewer how many independent ones they are worth: those of a person are alike. */
 function howMany(p) {
   const n = (number) => Math.round(number).toLocaleString("en");
-  if (!p.effective_n || Math.round(p.effective_n) >= Math.round(p.n)) return [n(p.n)];
+  if (!p.effective_n || p.effective_n > CLEARLY_FEWER * p.n) return [n(p.n)];
   return [n(p.n), node("span", { class: "soft worth", title: "independent ones" }, `worth ${n(p.effective_n)}`)];
 }
 
@@ -60,7 +61,7 @@ function rates(caption, rows) {
     node("thead", {}, node("tr", {},
       node("th", { scope: "col" }, ""),
       node("th", { scope: "col", class: "soft" },
-        node("span", { class: "axis" }, ...["0", "50", "100 %"].map((mark) => node("span", {}, mark)))),
+        node("span", { class: "axis" }, ...["0", "50", "100"].map((mark) => node("span", {}, mark)))),
       node("th", { scope: "col", class: "figure" }, "rate"),
       node("th", { scope: "col", class: "figure" }, "95 % interval"),
       node("th", { scope: "col", class: "figure" }, "n"))),
@@ -136,7 +137,8 @@ function winRateSection(doc, again) {
   return node("section", { class: "section" },
     node("h2", {}, "Win rates between policies, by group"),
     node("p", { class: "soft" }, "How often people of a group prefer the one to the other; a tie is half a win. " +
-      "The band is the 95 % interval, n the judgements it rests on."),
+      "n are the judgements; those of one person are alike, so they may be worth fewer independent ones, on which " +
+      "the band rests, the 95 % interval."),
     leftOut > 0
       ? node("p", { class: "soft" }, `${count(leftOut, "policy", "policies")} with fewer judgements left out.`) : null,
     chooser,
