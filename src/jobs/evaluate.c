@@ -4,7 +4,6 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "base/clock.h"
 #include "base/mem.h"
 #include "core/align/responses.h"
 #include "formats/evaluate_options.h"
@@ -20,9 +19,7 @@
 #include "store/policy.h"
 #include "store/transaction.h"
 
-#define SECOND INT64_C(1000000000)
-
-enum { SLOTS = 64, PUBLISH_TRIES = 10 };
+enum { SLOTS = 64 };
 
 /* Where the job stands when the first policy, and the second, have answered, and when divergences are known. */
 #define ANSWERED   0.3
@@ -266,18 +263,18 @@ static int judge(struct evaluate *e, struct err *err)
 static int publish(struct evaluate *e, struct err *err)
 {
     struct buf document = {0};
+    int tried = 0, result = -1;
     evaluation_document(&document, &e->options, e->prompts, &e->judging, &e->kl);
-    int result = document.failed ? err_memory(err) : -1;
-    for (int try = 1; !document.failed && result < 0 && try <= PUBLISH_TRIES; try++) {
+    if (document.failed) {
+        buf_free(&document);
+        return err_memory(err);
+    }
+    do {
         struct pg *pg = reporter_pg(&e->reporter, 0, err);
         if (pg)
             result = evaluation_store(pg, e->job->lease, &e->task, (struct str){document.data, document.length},
                                       standing_write, NULL, err);
-        if (result < 0 && err->code != ERR_DATABASE_DOWN && err->code != ERR_DATABASE_CONFLICT)
-            break;
-        if (result < 0)
-            clock_sleep_ns(try * SECOND);
-    }
+    } while (result < 0 && reporter_again(&e->reporter, ++tried, err));
     buf_free(&document);
     return result;
 }

@@ -5,7 +5,6 @@
 #include <string.h>
 #include <sys/stat.h>
 
-#include "base/clock.h"
 #include "base/folder.h"
 #include "base/json_text.h"
 #include "base/version.h"
@@ -13,10 +12,6 @@
 #include "core/lm/checkpoint.h"
 #include "core/lm/checkpoint_digest.h"
 #include "store/policy_place.h"
-
-#define SECOND INT64_C(1000000000)
-
-enum { PUBLISH_TRIES = 10 };
 
 static int count_parameters(const struct lm_shape *shape, int64_t *ret, struct err *err)
 {
@@ -116,15 +111,6 @@ static int move(const char *written, const char *own, const char *model_folder, 
     return folder_flush(parent, err);
 }
 
-/* Whether what failed is worth another try, after a while that is slept here. */
-static bool try_again(int tried, const struct err *err)
-{
-    if ((err->code != ERR_DATABASE_DOWN && err->code != ERR_DATABASE_CONFLICT) || tried == PUBLISH_TRIES)
-        return false;
-    clock_sleep_ns(tried * SECOND);
-    return true;
-}
-
 int policy_folder_finish(struct reporter *reporter, const char *folder, const struct policy_facts *facts,
                          struct err *err)
 {
@@ -133,7 +119,7 @@ int policy_folder_finish(struct reporter *reporter, const char *folder, const st
         struct pg *pg = reporter_pg(reporter, 0, err);
         if (pg && policy_publish(pg, reporter->job->lease, folder, facts, err) == 0)
             return 0;
-    } while (try_again(++tried, err));
+    } while (reporter_again(reporter, ++tried, err));
     return -1;
 }
 
@@ -174,7 +160,7 @@ static int complete_recipe(struct reporter *reporter, struct buf *recipe, struct
         struct str members = {recipe->data, recipe->length};
         if (pg && policy_recipe_add(pg, reporter->job->lease, members, err) == 0)
             return 0;
-    } while (try_again(++tried, err));
+    } while (reporter_again(reporter, ++tried, err));
     return -1;
 }
 

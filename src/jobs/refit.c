@@ -3,7 +3,6 @@
 #include <stdio.h>
 
 #include "base/buf.h"
-#include "base/clock.h"
 #include "base/json_text.h"
 #include "core/blas.h"
 #include "core/reward/fit.h"
@@ -14,10 +13,6 @@
 #include "jobs/reporter.h"
 #include "jobs/settings.h"
 #include "store/fit.h"
-
-#define SECOND INT64_C(1000000000)
-
-enum { PUBLISH_TRIES = 10 };
 
 /* Where a job stands when it has read, when it has encoded texts by a language model (without one that takes no time),
  * and when it has fitted. */
@@ -160,13 +155,12 @@ static int publish_once(struct refit *r, struct err *err)
 static int publish(struct refit *r, struct err *err)
 {
     reporter_tell(&r->reporter, "publishing", FITTED, "{}", true);
-    for (int try = 1;; try++) {
+    int tried = 0;
+    do {
         if (publish_once(r, err) == 0)
             return 0;
-        if ((err->code != ERR_DATABASE_DOWN && err->code != ERR_DATABASE_CONFLICT) || try == PUBLISH_TRIES)
-            return -1;
-        clock_sleep_ns(try * SECOND);
-    }
+    } while (reporter_again(&r->reporter, ++tried, err));
+    return -1;
 }
 
 int refit_run(const struct job_context *job, struct err *err)

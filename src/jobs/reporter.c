@@ -13,6 +13,8 @@
 /* TELL: the job waits meanwhile, and what is not told now is told next time. */
 enum { CONNECT_MS = 10000, TELL_MS = 5000, WORK_MS = 600000, LINE_SIZE = 1000 };
 
+enum { CONFLICTS_MOST = 10, WAIT_SECONDS = 10 /* between two tries at most */ };
+
 int reporter_connect(const char *conninfo, struct pg **ret, struct err *err)
 {
     struct pg_options options = {.conninfo = conninfo, .application = "egalign run-job"};
@@ -128,6 +130,15 @@ void reporter_samples(struct reporter *r, int64_t step, const struct job_sample 
     struct pg *pg = reporter_pg(r, TELL_MS, &e);
     if (pg && job_samples_store(pg, r->job->lease, step, samples, count, &e) < 0)
         r->lost |= e.code == ERR_LEASE_LOST;
+}
+
+bool reporter_again(const struct reporter *r, int tried, const struct err *err)
+{
+    if (err->code != ERR_DATABASE_DOWN && (err->code != ERR_DATABASE_CONFLICT || tried >= CONFLICTS_MOST))
+        return false;
+    for (int i = 0; i < tried && i < WAIT_SECONDS && !*r->job->stop; i++)
+        clock_sleep_ns(SECOND);
+    return !*r->job->stop;
 }
 
 int reporter_check(const struct reporter *r, struct err *err)

@@ -54,6 +54,11 @@ struct pace reporter_pace(struct reporter *r, const char *folder, int64_t every)
 /* Stores sample completions of a step; when that fails they are left out. */
 void reporter_samples(struct reporter *r, int64_t step, const struct job_sample *samples, int count);
 
+/* Whether what failed with `err`, the `tried`th time, is worth another try, after a while that is slept here: as long
+ * as the database is away, for then nobody else can have the job either; ten times after a conflict. Not when the job
+ * is told to stop. */
+bool reporter_again(const struct reporter *r, int tried, const struct err *err);
+
 /* -1 with ERR_LEASE_LOST once the lease is lost. */
 int reporter_check(const struct reporter *r, struct err *err);
 
