@@ -274,7 +274,7 @@ static void chores(struct worker *w)
     if (!database(w))
         return;
     w->chores_at = clock_mono_ns() + w->options->poll_seconds * SECOND;
-    int freed = job_recover(w->pg, w->options->attempts, w->options->lease_seconds, &failed, &e);
+    int freed = job_recover(w->pg, w->options->attempts, &failed, &e);
     if (freed > 0)
         log_event(LOG_WARNING, "jobs_recovered", "%d jobs of silent workers freed, %d of them failed for good", freed,
                   failed);

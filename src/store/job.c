@@ -288,12 +288,11 @@ int job_release(struct pg *pg, const struct job_lease *lease, enum err_code fail
     return run_leased(pg, QUERY_job_release, &p, NULL, err);
 }
 
-int job_recover(struct pg *pg, int most, int lease_seconds, int *ret_failed, struct err *err)
+int job_recover(struct pg *pg, int most, int *ret_failed, struct err *err)
 {
     struct pg_params p = {0};
     struct pg_result *r = NULL;
     pg_param_int(&p, most);
-    pg_param_int(&p, lease_seconds);
     int rows = run(pg, QUERY_job_recover, &p, &r, err);
     *ret_failed = 0;
     for (int i = 0; i < rows; i++)

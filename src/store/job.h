@@ -107,10 +107,9 @@ int job_end(struct pg *pg, const struct job_lease *lease, enum job_outcome outco
 int job_release(struct pg *pg, const struct job_lease *lease, enum err_code failure, int most, const char *reason,
                 struct err *err);
 
-/* Frees the jobs whose lease has run out, as job_release with a failure; any worker may. None in the first
- * `lease_seconds` after the server has started: while it was away nobody could extend a lease. *ret_failed: how many of
- * them have failed for good. Returns how many were freed, or -1. */
-int job_recover(struct pg *pg, int most, int lease_seconds, int *ret_failed, struct err *err);
+/* Frees the jobs whose lease has run out, as job_release with a failure; any worker may. *ret_failed: how many of them
+ * have failed for good. Returns how many were freed, or -1. */
+int job_recover(struct pg *pg, int most, int *ret_failed, struct err *err);
 
 /* The first of `count` jobs whose folder (jobs/job_folder.h) is kept no longer: it failed or was cancelled more than
  * `hours` ago (0: never), or is done; 1 and its id, 0 when there is none. Nobody else can change the job until the

@@ -488,19 +488,6 @@ def test_the_scheduler_asks_once_however_many_workers_there_are(world):
     assert project
 
 
-def test_an_outage_longer_than_the_lease_does_not_cost_the_job(world, cluster):
-    fit, job = world.ask(world.add("demo"), QUICK)
-    workers = [world.start(), world.start()]
-    world.until_busy(job)
-    cluster.stop("immediate")
-    time.sleep(6)  # twice the lease
-    cluster.start()
-    world.until_state(job, "done")
-    assert world.job(job)["attempts"] == 1, world.reasons(job)
-    world.published_once(job, fit)
-    assert [worker.poll() for worker in workers] == [None, None]
-
-
 def test_a_fit_outlasts_a_restart_of_the_database(world, cluster):
     fit, job = world.ask(world.add("demo"), QUICK)
     worker = world.start("--job-lease-seconds", "60")

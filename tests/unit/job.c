@@ -208,8 +208,7 @@ static void a_stale_lease_can_write_nothing(void **state)
     queue(1, 1);
     struct job_lease stale = claimed();
     expire();
-    assert_int_equal(job_recover(pg, 3, 3600, &failed, &f.err), 0); /* the server has not been up for so long */
-    assert_int_equal(job_recover(pg, 3, 0, &failed, &f.err), 1);
+    assert_int_equal(job_recover(pg, 3, &failed, &f.err), 1);
     assert_int_equal(failed, 0);
     can_write_nothing(&stale); /* while it waits */
     struct job_lease mine = claimed();
@@ -229,7 +228,7 @@ static void a_live_lease_is_not_taken(void **state)
     bool cancel;
     queue(1, 1);
     struct job_lease lease = claimed();
-    assert_int_equal(job_recover(pg, 3, 0, &failed, &f.err), 0);
+    assert_int_equal(job_recover(pg, 3, &failed, &f.err), 0);
     script("UPDATE job SET lease_until = clock_timestamp() + interval '1 s'");
     assert_int_equal(job_heartbeat(pg, &lease, 60, &cancel, &f.err), 0);
     assert_false(cancel);
@@ -244,7 +243,7 @@ static void too_many_lost_leases_fail_the_job(void **state)
     for (int attempt = 1; attempt <= 3; attempt++) {
         assert_int_equal(claimed().attempt, attempt);
         expire();
-        assert_int_equal(job_recover(pg, 3, 0, &failed, &f.err), 1);
+        assert_int_equal(job_recover(pg, 3, &failed, &f.err), 1);
         assert_int_equal(failed, attempt == 3);
     }
     none_to_claim();
@@ -329,7 +328,7 @@ static void a_job_that_was_to_be_cancelled_is_not_tried_again(void **state)
     struct job_lease lease = claimed();
     assert_int_equal(job_cancel(f.pool, &p1, &lease.job, &out, &f.err), 0);
     expire();
-    assert_int_equal(job_recover(pg, 3, 0, &failed, &f.err), 1);
+    assert_int_equal(job_recover(pg, 3, &failed, &f.err), 1);
     holds("(SELECT state = 'cancelled' FROM job)");
     buf_free(&out);
 }

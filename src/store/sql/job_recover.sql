@@ -1,11 +1,7 @@
 -- Jobs whose lease has run out, by the database's clock: back to the queue, or failed after $1 failures, or cancelled
--- when that was asked for. One row for each, with its new state. Who could not speak because this server was away has
--- not been silent: none runs out in the first $2 seconds after it has started.
+-- when that was asked for. One row for each, with its new state.
 WITH expired AS (
-    SELECT id FROM job
-    WHERE state = 'running' AND lease_until < clock_timestamp()
-      AND pg_postmaster_start_time() < clock_timestamp() - make_interval(secs => $2)
-    FOR UPDATE SKIP LOCKED
+    SELECT id FROM job WHERE state = 'running' AND lease_until < clock_timestamp() FOR UPDATE SKIP LOCKED
 ), freed AS (
     UPDATE job j
     SET failures = failures + 1,
